@@ -1,0 +1,2 @@
+//! The `pilot` command.
+fn main() {}
