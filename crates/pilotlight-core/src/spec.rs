@@ -1,0 +1,54 @@
+//! What a method may know of a model.
+
+use crate::site::{Projection, Site};
+
+/// The shape of a model: all that a method sees of it when it is initialised.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelSpec {
+    /// Number of layers.
+    pub n_layers: usize,
+    /// Width of the residual stream, which is also that of the word embeddings.
+    pub d_model: usize,
+    /// Number of query heads.
+    pub n_heads: usize,
+    /// Number of key and value heads.
+    pub n_kv_heads: usize,
+    /// Width of a head.
+    pub d_head: usize,
+    /// Inner width of the feed-forward.
+    pub d_ff: usize,
+    /// Number of word embeddings.
+    pub n_vocab: usize,
+    /// The longest sequence the model was made for, soft prompts included.
+    pub n_positions: usize,
+    /// The linear projections of every layer.
+    pub projections: Vec<ProjectionSpec>,
+}
+
+/// A linear projection that every layer has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProjectionSpec {
+    /// Which one.
+    pub projection: Projection,
+    /// Width of its input.
+    pub d_input: usize,
+    /// Width of its output.
+    pub d_output: usize,
+    /// Its module path in transformers, with `{layer}` for the index of the layer.
+    pub path: String,
+}
+
+impl ModelSpec {
+    /// The projection of the given kind, if layers of this model have it.
+    pub fn projection(&self, projection: Projection) -> Option<&ProjectionSpec> {
+        self.projections
+            .iter()
+            .find(|spec| spec.projection == projection)
+    }
+
+    /// The module path of a site in transformers, for example `model.layers.3.self_attn.q_proj`.
+    pub fn path(&self, site: Site) -> Option<String> {
+        let spec = self.projection(site.projection)?;
+        Some(spec.path.replace("{layer}", &site.layer.to_string()))
+    }
+}
