@@ -43,9 +43,13 @@ impl EmbeddedRow {
     }
 
     /// The position whose hidden state predicts token `token` in a causal model: the one in front of it, be it a
-    /// token or an inserted vector. `None` for the first position of the sequence.
+    /// token or an inserted vector. `token = n_tokens` asks for the token that would follow the row. `None` for
+    /// the first position of the sequence, which nothing predicts, and for tokens beyond the row.
     pub fn predictor(&self, token: usize) -> Option<usize> {
-        self.token_positions[token].checked_sub(1)
+        if token == self.n_tokens() {
+            return self.len.checked_sub(1);
+        }
+        self.token_positions.get(token)?.checked_sub(1)
     }
 }
 
@@ -228,6 +232,7 @@ mod tests {
         check(&split, &[&[-1.0, 0.0, 1.0, -2.0, -3.0, 2.0]]);
         assert_eq!(split.rows[0].token_positions, [1, 2, 5]);
         assert_eq!(split.rows[0].predictor(2), Some(4));
+        assert_eq!(split.rows[0].predictor(3), Some(5));
     }
 
     #[test]
