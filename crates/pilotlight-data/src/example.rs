@@ -58,6 +58,14 @@ impl Example {
     }
 }
 
+impl TruncationReport {
+    /// Counts an example of which so many tokens were cut.
+    pub(crate) fn add(&mut self, tokens_cut: usize) {
+        self.examples += usize::from(tokens_cut > 0);
+        self.tokens_cut += tokens_cut;
+    }
+}
+
 /// How often each token occurs in the inputs of a split: the most frequent first, ties by id.
 pub fn token_frequencies(split: &Split) -> Vec<(u32, usize)> {
     let mut counts: HashMap<u32, usize> = HashMap::new();

@@ -3,19 +3,38 @@
 //! | module | concept |
 //! |---|---|
 //! | [`config`] | the sections `[data]` and `[task]` of an experiment file |
-//! | [`example`] | prepared examples and their splits |
+//! | [`source`] | where records come from: files, or bytes inside the program |
+//! | [`records`] | the lines of a data file as named fields |
+//! | [`tokenizer`] | texts to token ids and back |
 //! | [`verbalizer`] | label words |
+//! | [`preparer`] | from one record to one example |
+//! | [`example`] | prepared examples and their splits |
 //! | [`task_data`] | a task with all of its data |
 
 pub mod config;
+pub mod error;
 pub mod example;
+mod input;
+mod labels;
+pub mod preparer;
+pub mod records;
+mod select;
+pub mod source;
+mod splits;
 pub mod task_data;
+mod template;
+pub mod tokenizer;
 pub mod verbalizer;
 
 pub use config::{
     DataConfig, DataFormat, Head, LabelWords, PartConfig, Pooling, SplitConfig, TaskConfig,
     TaskKind,
 };
+pub use error::{DataError, Place, Problem, Problems};
 pub use example::{Example, Split, Target, TruncationReport, token_frequencies};
+pub use preparer::{Prepared, Preparer};
+pub use records::{Record, read_records};
+pub use source::{DataSource, DataSources};
 pub use task_data::{PrepareOptions, TaskData};
+pub use tokenizer::Tokenizer;
 pub use verbalizer::{Label, Verbalizer};

@@ -3,8 +3,13 @@
 use std::path::PathBuf;
 
 use crate::{
-    config::{Head, TaskKind},
+    config::{DataConfig, Head, TaskConfig, TaskKind},
+    error::{DataError, Place, Problem, Problems},
     example::Split,
+    preparer::Preparer,
+    source::DataSources,
+    splits::{Records, Splits},
+    tokenizer::Tokenizer,
     verbalizer::Verbalizer,
 };
 
@@ -38,4 +43,64 @@ pub struct PrepareOptions {
     pub n_positions: usize,
     /// What reads a class off this architecture, unless the task says otherwise.
     pub head: Head,
+}
+
+impl TaskData {
+    /// Reads the files that `data` names and makes examples of them.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be read; else all problems of keys, records and labels in one report.
+    pub fn prepare(
+        data: &DataConfig,
+        task: &TaskConfig,
+        tokenizer: &Tokenizer,
+        options: &PrepareOptions,
+    ) -> Result<Self, DataError> {
+        let sources = DataSources::files(data, &options.folder);
+        Self::prepare_from(&sources, data, task, tokenizer, options)
+    }
+
+    /// Like [`prepare`](Self::prepare), but reads `sources` in place of the files that `data` names.
+    ///
+    /// # Errors
+    ///
+    /// As [`prepare`](Self::prepare).
+    pub fn prepare_from(
+        sources: &DataSources,
+        data: &DataConfig,
+        task: &TaskConfig,
+        tokenizer: &Tokenizer,
+        options: &PrepareOptions,
+    ) -> Result<Self, DataError> {
+        let preparer = Preparer::new(task, tokenizer, options)?;
+        let seed = data.seed.unwrap_or(options.seed);
+        let (splits, labels) = Splits::read(sources, data, task, seed)?;
+        let mut problems = Problems::default();
+        let mut split = |records: Records| match preparer.block() {
+            Some((block_size, eos)) => records.blocks(&preparer, eos, block_size, &mut problems),
+            None => records.examples(&preparer, &mut problems),
+        };
+        let train = split(splits.train)?;
+        let validation = split(splits.validation)?;
+        let test = split(splits.test)?;
+        problems.into_result()?;
+        if train.examples.is_empty() {
+            return Err(Problem {
+                place: Place::Source(sources.train.name().into_owned()),
+                expected: "examples to train on".into(),
+                found: "none".into(),
+                hint: "are the texts empty?".into(),
+            }
+            .into());
+        }
+        Ok(Self {
+            kind: task.kind,
+            labels,
+            verbalizer: preparer.verbalizer().cloned(),
+            train,
+            validation,
+            test,
+        })
+    }
 }
