@@ -1,1 +1,29 @@
-//! Skeleton.
+//! Soft prompts and their rivals as tuners for a frozen transformer.
+//!
+//! | module | concept |
+//! |---|---|
+//! | [`soft_prompt`] | learned vectors among the input embeddings (Lester et al. 2021); hook `embed` |
+//! | [`lora`] | low-rank updates of projections (Hu et al. 2021); hooks `project_output`, `merged` |
+//! | [`untuned`] | no tuner |
+//! | [`registry`] | [`AnyTuner`] and [`TunerConfig`] over all methods |
+//! | [`method`] | what a method tells the registry |
+//! | [`adapter_files`] | adapters as folders, ours and PEFT's |
+
+pub mod adapter_files;
+pub mod error;
+mod keys;
+pub mod lora;
+pub mod method;
+pub mod peft;
+pub mod registry;
+pub mod soft_prompt;
+mod tensor_file;
+pub mod untuned;
+
+pub use adapter_files::{BaseInfo, SavedAdapter, TaskType, load_adapter, save_adapter};
+pub use error::{Problem, Problems, TunerError};
+pub use lora::{Lora, LoraConfig, LowRank, Targets};
+pub use method::{InitContext, Method, NoVocabulary, Vocabulary};
+pub use registry::{AnyTuner, METHODS, TunerConfig};
+pub use soft_prompt::{Init, Place, PlacedVectors, Placement, SoftPrompt, SoftPromptConfig};
+pub use untuned::{Untuned, UntunedConfig};

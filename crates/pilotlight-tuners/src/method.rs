@@ -1,0 +1,202 @@
+//! What a method tells the registry about itself, and what it is told when a tuner is made.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use burn::{
+    module::Module,
+    tensor::{DType, Device, Tensor, TensorData},
+};
+use pilotlight_core::{ModelSpec, Tuner};
+use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    error::{Problems, TunerError},
+    peft::PeftFields,
+};
+
+/// The keys of a method, and everything that the registry needs to know of it.
+pub trait Method: Serialize + DeserializeOwned + Clone + std::fmt::Debug {
+    /// The tuner that is made from the keys; it keeps them.
+    type Tuner: Tuner + Module;
+
+    /// Its name in `method = "..."`.
+    const NAME: &'static str;
+
+    /// Vectors that it inserts into every row.
+    fn reserve(&self) -> usize {
+        0
+    }
+
+    /// Names of the template's parts that the keys mention.
+    fn parts(&self) -> Vec<&str> {
+        Vec::new()
+    }
+
+    /// The paths among the keys.
+    fn paths_mut(&mut self) -> Vec<&mut PathBuf> {
+        Vec::new()
+    }
+
+    /// Adds everything that is wrong with the keys for a model of this shape.
+    fn problems(&self, spec: &ModelSpec, problems: &mut Problems);
+
+    /// A new tuner.
+    ///
+    /// # Errors
+    ///
+    /// If the context lacks what the keys ask for.
+    fn init(&self, context: &InitContext<'_>) -> Result<Self::Tuner, TunerError>;
+
+    /// The keys of a tuner.
+    fn of(tuner: &Self::Tuner) -> &Self;
+
+    /// The parameters of a tuner by their names in files, PEFT's where PEFT has the method.
+    fn tensors(tuner: &Self::Tuner, spec: &ModelSpec) -> Vec<(String, TensorData)>;
+
+    /// The tuner whose parameters are `tensors`; `None` if one is missing or misshapen, which `tensors` records.
+    fn restore(
+        &self,
+        tensors: &mut Tensors,
+        spec: &ModelSpec,
+        device: &Device,
+    ) -> Option<Self::Tuner>;
+
+    /// What PEFT puts in front of the name of a classification head's tensors.
+    const HEAD_PREFIX: &'static str = "base_model.model.";
+
+    /// The name of the method in PEFT, if PEFT has it.
+    const PEFT_TYPE: Option<&'static str> = None;
+
+    /// The fields of PEFT's `adapter_config.json`, without those that all methods have; `None` if PEFT cannot
+    /// express these keys.
+    fn to_peft(&self, _spec: &ModelSpec) -> Option<PeftFields> {
+        None
+    }
+
+    /// The keys that stand for the fields of an `adapter_config.json` of this method; problems are recorded in the
+    /// fields.
+    fn from_peft(_fields: &mut PeftFields) -> Option<Self> {
+        None
+    }
+}
+
+/// What a new tuner may take its first values from.
+#[derive(Debug)]
+pub struct InitContext<'a> {
+    /// The shape of the model.
+    pub spec: &'a ModelSpec,
+    /// Its word embeddings `[n_vocab, d_model]`.
+    pub word_embeddings: Tensor<2>,
+    /// Its words.
+    pub vocabulary: &'a dyn Vocabulary,
+    /// Seed of everything that is drawn.
+    pub seed: u64,
+    /// Where the parameters shall be.
+    pub device: &'a Device,
+}
+
+impl InitContext<'_> {
+    /// A generator of the same numbers on every backend. Methods pass their name, so that two of them beside each
+    /// other draw different numbers.
+    pub(crate) fn random(&self, method: &str) -> ChaCha8Rng {
+        let mut random = ChaCha8Rng::seed_from_u64(self.seed);
+        let stream = method
+            .bytes()
+            .fold(0, |hash: u64, byte| hash.wrapping_mul(31) + u64::from(byte));
+        random.set_stream(stream);
+        random
+    }
+}
+
+/// The words of a model and of a task, as far as a new tuner may ask for them.
+pub trait Vocabulary: std::fmt::Debug {
+    /// The token ids of a text, without special tokens.
+    ///
+    /// # Errors
+    ///
+    /// Why the text has none.
+    fn encode(&self, text: &str) -> Result<Vec<u32>, String>;
+    /// Whether a token is a special one: padding, beginning of sequence and the like.
+    fn is_special(&self, id: u32) -> bool;
+    /// How often each token occurs in the training inputs, most frequent first.
+    fn frequencies(&self) -> Vec<(u32, usize)>;
+    /// The token ids of each label word, class by class.
+    fn label_words(&self) -> Vec<Vec<u32>>;
+}
+
+/// A vocabulary without a tokenizer and without a task: every token is an ordinary one.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoVocabulary;
+
+impl Vocabulary for NoVocabulary {
+    fn encode(&self, _text: &str) -> Result<Vec<u32>, String> {
+        Err("there is no tokenizer here".into())
+    }
+
+    fn is_special(&self, _id: u32) -> bool {
+        false
+    }
+
+    fn frequencies(&self) -> Vec<(u32, usize)> {
+        Vec::new()
+    }
+
+    fn label_words(&self) -> Vec<Vec<u32>> {
+        Vec::new()
+    }
+}
+
+/// The tensors of an adapter's file, out of which a method takes its own.
+#[derive(Debug, Default)]
+pub struct Tensors {
+    entries: BTreeMap<String, TensorData>,
+    problems: Problems,
+}
+
+impl Tensors {
+    pub(crate) fn new(entries: BTreeMap<String, TensorData>) -> Self {
+        Self {
+            entries,
+            problems: Problems::default(),
+        }
+    }
+
+    /// Takes the tensor of this name as f32; one that is missing or has another shape is recorded.
+    pub fn take<const D: usize>(&mut self, name: &str, shape: [usize; D]) -> Option<TensorData> {
+        let Some(data) = self.entries.remove(name) else {
+            self.problems
+                .push(name, format!("is missing; its shape should be {shape:?}"));
+            return None;
+        };
+        let found = data.shape().to_vec();
+        if found != shape {
+            self.problems.push(
+                name,
+                format!(
+                    "has shape {found:?}, expected {shape:?}\n  hint: was the adapter made for another model?"
+                ),
+            );
+            return None;
+        }
+        Some(data.convert_dtype(DType::F32))
+    }
+
+    /// The shape of the tensor of this name.
+    pub fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        Some(self.entries.get(name)?.shape().to_vec())
+    }
+
+    /// What nobody took, and what was wrong with what was taken.
+    pub(crate) fn into_rest(self) -> (BTreeMap<String, TensorData>, Problems) {
+        (self.entries, self.problems)
+    }
+}
+
+/// `path` as seen from `folder`.
+pub(crate) fn anchored(path: &Path, folder: &Path) -> PathBuf {
+    folder.join(path)
+}

@@ -1,0 +1,355 @@
+//! The list of methods: one line each.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use burn::{
+    module::Module,
+    nn::Linear,
+    tensor::{Device, Tensor, TensorData},
+};
+use pilotlight_core::{Embedded, KeyValue, ModelSpec, Site, Sublayer, Tuner};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde_json::{Map, Value};
+
+use crate::{
+    adapter_files,
+    error::{Problems, TunerError, suggest},
+    keys,
+    lora::{Lora, LoraConfig},
+    method::{InitContext, Method, Tensors, anchored},
+    peft::PeftFields,
+    soft_prompt::{SoftPrompt, SoftPromptConfig},
+    untuned::{Untuned, UntunedConfig},
+};
+
+macro_rules! tuners {
+    ($($(#[doc = $doc:literal])* $tuner:ident($config:ident)),* $(,)?) => {
+        /// A tuner of any method.
+        #[derive(Module, Debug)]
+        pub enum AnyTuner {
+            $($(#[doc = $doc])* $tuner($tuner),)*
+        }
+
+        /// Section `[tuner]` of an experiment file: a method with its keys, or a saved adapter to start from.
+        ///
+        /// ```toml
+        /// [tuner]
+        /// method = "soft-prompt"
+        /// prompt_length = 20
+        /// ```
+        ///
+        /// or `from = "DIR"` alone.
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum TunerConfig {
+            $($(#[doc = $doc])* $tuner($config),)*
+            /// `from = "DIR"`: start from a saved adapter, ours or PEFT's.
+            Saved(PathBuf),
+        }
+
+        $(impl From<$config> for TunerConfig {
+            fn from(config: $config) -> Self {
+                Self::$tuner(config)
+            }
+        }
+
+        impl From<$tuner> for AnyTuner {
+            fn from(tuner: $tuner) -> Self {
+                Self::$tuner(tuner)
+            }
+        })*
+
+        /// The names of all methods.
+        pub const METHODS: &[&str] = &[$(<$config as Method>::NAME),*];
+
+        impl AnyTuner {
+            fn hooks(&self) -> &dyn Tuner {
+                match self {
+                    $(Self::$tuner(tuner) => tuner,)*
+                }
+            }
+
+            /// The keys that the tuner was made with.
+            pub fn config(&self) -> TunerConfig {
+                match self {
+                    $(Self::$tuner(tuner) => TunerConfig::$tuner($config::of(tuner).clone()),)*
+                }
+            }
+
+            /// The parameters by their names in files.
+            pub(crate) fn tensors(&self, spec: &ModelSpec) -> Vec<(String, TensorData)> {
+                match self {
+                    $(Self::$tuner(tuner) => $config::tensors(tuner, spec),)*
+                }
+            }
+        }
+
+        impl TunerConfig {
+            fn of_method(name: &str, keys: Map<String, Value>) -> Result<Self, String> {
+                $(if name == <$config as Method>::NAME {
+                    return keys::read::<$config>(name, keys).map(Self::$tuner);
+                })*
+                Err(format!("`{name}` is no method\n{}", suggest(name, METHODS)))
+            }
+
+            /// The method's name; for a saved adapter that cannot be read `"saved"`.
+            pub fn method(&self) -> &'static str {
+                match self {
+                    $(Self::$tuner(_) => <$config as Method>::NAME,)*
+                    Self::Saved(folder) => match adapter_files::read_config(folder) {
+                        Ok(config) => config.method(),
+                        Err(_) => "saved",
+                    },
+                }
+            }
+
+            /// Vectors that are inserted into every row; room for them must be kept free.
+            pub fn reserve(&self) -> usize {
+                match self {
+                    $(Self::$tuner(config) => config.reserve(),)*
+                    Self::Saved(folder) => match adapter_files::read_config(folder) {
+                        Ok(config) => config.reserve(),
+                        Err(_) => 0,
+                    },
+                }
+            }
+
+            fn own_parts(&self) -> Vec<&str> {
+                match self {
+                    $(Self::$tuner(config) => config.parts(),)*
+                    Self::Saved(_) => Vec::new(),
+                }
+            }
+
+            fn paths_mut(&mut self) -> Vec<&mut PathBuf> {
+                match self {
+                    $(Self::$tuner(config) => config.paths_mut(),)*
+                    Self::Saved(folder) => vec![folder],
+                }
+            }
+
+            fn keys(&self) -> serde_json::Result<Value> {
+                match self {
+                    $(Self::$tuner(config) => serde_json::to_value(config),)*
+                    Self::Saved(folder) => Ok(serde_json::json!({ "from": folder })),
+                }
+            }
+
+            fn own_problems(&self, spec: &ModelSpec, problems: &mut Problems) {
+                match self {
+                    $(Self::$tuner(config) => config.problems(spec, problems),)*
+                    Self::Saved(folder) => match adapter_files::read_config(folder) {
+                        Ok(config) => config.own_problems(spec, problems),
+                        Err(error) => problems.push("from", format!("cannot be used: {error}")),
+                    },
+                }
+            }
+
+            /// A new tuner, or the saved one.
+            ///
+            /// # Errors
+            ///
+            /// If the keys do not fit the model or the context lacks what they ask for; for a saved adapter whatever
+            /// [`load_adapter`](crate::load_adapter) says.
+            pub fn init(&self, context: &InitContext<'_>) -> Result<AnyTuner, TunerError> {
+                if let Self::Saved(folder) = self {
+                    let saved = adapter_files::load_adapter(folder, context.spec, context.device)?;
+                    return Ok(saved.tuner);
+                }
+                let mut problems = Problems::default();
+                self.own_problems(context.spec, &mut problems);
+                problems.into_result()?;
+                match self {
+                    $(Self::$tuner(config) => config.init(context).map(AnyTuner::$tuner),)*
+                    Self::Saved(_) => unreachable!("loaded above"),
+                }
+            }
+
+            pub(crate) fn restore(
+                &self,
+                tensors: &mut Tensors,
+                spec: &ModelSpec,
+                device: &Device,
+            ) -> Option<AnyTuner> {
+                match self {
+                    $(Self::$tuner(config) => {
+                        config.restore(tensors, spec, device).map(AnyTuner::$tuner)
+                    })*
+                    Self::Saved(_) => None,
+                }
+            }
+
+            pub(crate) fn head_prefix(&self) -> &'static str {
+                match self {
+                    $(Self::$tuner(_) => <$config as Method>::HEAD_PREFIX,)*
+                    Self::Saved(_) => "",
+                }
+            }
+
+            pub(crate) fn to_peft(&self, spec: &ModelSpec) -> Option<PeftFields> {
+                match self {
+                    $(Self::$tuner(config) => config.to_peft(spec),)*
+                    Self::Saved(_) => None,
+                }
+            }
+
+            /// The keys that stand for PEFT's fields; `None` for a method of PEFT's that is not here.
+            pub(crate) fn from_peft(peft_type: &str, fields: &mut PeftFields) -> Option<Self> {
+                $(if <$config as Method>::PEFT_TYPE == Some(peft_type) {
+                    return $config::from_peft(fields).map(Self::$tuner);
+                })*
+                None
+            }
+
+            pub(crate) fn peft_type(&self) -> Option<&'static str> {
+                match self {
+                    $(Self::$tuner(_) => <$config as Method>::PEFT_TYPE,)*
+                    Self::Saved(_) => None,
+                }
+            }
+
+            /// The methods that PEFT has too, by PEFT's names.
+            pub(crate) fn peft_types() -> Vec<&'static str> {
+                [$(<$config as Method>::PEFT_TYPE),*].into_iter().flatten().collect()
+            }
+        }
+    };
+}
+
+tuners! {
+    /// Nothing is tuned beside the base.
+    Untuned(UntunedConfig),
+    /// Learned vectors among the input embeddings.
+    SoftPrompt(SoftPromptConfig),
+    /// Low-rank updates of projections.
+    Lora(LoraConfig),
+}
+
+impl Default for TunerConfig {
+    fn default() -> Self {
+        Self::Untuned(UntunedConfig::default())
+    }
+}
+
+impl TunerConfig {
+    /// Everything that is wrong with the keys for a model of this shape, as `(key, what is wrong)`.
+    pub fn problems(&self, spec: &ModelSpec) -> Vec<(String, String)> {
+        let mut problems = Problems::default();
+        self.own_problems(spec, &mut problems);
+        problems
+            .listed()
+            .iter()
+            .map(|problem| (problem.key.clone(), problem.message.clone()))
+            .collect()
+    }
+
+    /// The parts of a template that the keys mention and that are not among `known`, as problems like those of
+    /// [`problems`](Self::problems).
+    pub fn problems_with_parts(&self, known: &[&str]) -> Vec<(String, String)> {
+        self.own_parts()
+            .into_iter()
+            .filter(|part| !known.contains(part))
+            .map(|part| {
+                let message = format!(
+                    "names the part `{part}`, which the template lacks\n{}",
+                    suggest(part, known)
+                );
+                ("placement".to_owned(), message)
+            })
+            .collect()
+    }
+
+    /// Makes relative paths among the keys relative to `folder`, that of the experiment file.
+    pub fn anchor_paths(&mut self, folder: &Path) {
+        for path in self.paths_mut() {
+            *path = anchored(path, folder);
+        }
+    }
+}
+
+impl Serialize for TunerConfig {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut all = Map::new();
+        if !matches!(self, Self::Saved(_)) {
+            all.insert("method".into(), self.method().into());
+        }
+        if let Value::Object(keys) = self.keys().map_err(serde::ser::Error::custom)? {
+            all.extend(keys);
+        }
+        all.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for TunerConfig {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut keys: Map<String, Value> = Map::deserialize(deserializer)?;
+        let text = |key: &str, value: Value| match value {
+            Value::String(text) => Ok(text),
+            other => Err(D::Error::custom(format!(
+                "`{key}` must be a text, found {other}"
+            ))),
+        };
+        if let Some(from) = keys.remove("from") {
+            if let Some(other) = keys.keys().next() {
+                return Err(D::Error::custom(format!(
+                    "`{other}` has no effect beside `from`: the saved adapter has its own keys\n\
+                     hint: leave out one of the two"
+                )));
+            }
+            return Ok(Self::Saved(text("from", from)?.into()));
+        }
+        let Some(method) = keys.remove("method") else {
+            return Err(D::Error::custom(format!(
+                "`method` is missing\n{}\nhint: `from = \"DIR\"` starts from a saved adapter",
+                suggest("", METHODS)
+            )));
+        };
+        Self::of_method(&text("method", method)?, keys).map_err(D::Error::custom)
+    }
+}
+
+impl fmt::Display for TunerConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.method())
+    }
+}
+
+impl Tuner for AnyTuner {
+    fn embed(&self, embedded: Embedded) -> Embedded {
+        self.hooks().embed(embedded)
+    }
+
+    fn prefix(&self, layer: usize, n_batch: usize) -> Option<KeyValue> {
+        self.hooks().prefix(layer, n_batch)
+    }
+
+    fn project_input(&self, site: Site, input: Tensor<3>) -> Tensor<3> {
+        self.hooks().project_input(site, input)
+    }
+
+    fn project_output(
+        &self,
+        site: Site,
+        base: &Linear,
+        input: &Tensor<3>,
+        output: Tensor<3>,
+    ) -> Tensor<3> {
+        self.hooks().project_output(site, base, input, output)
+    }
+
+    fn sublayer_output(
+        &self,
+        layer: usize,
+        sublayer: Sublayer,
+        input: &Tensor<3>,
+        output: Tensor<3>,
+    ) -> Tensor<3> {
+        self.hooks().sublayer_output(layer, sublayer, input, output)
+    }
+
+    fn merged(&self, site: Site, base: &Linear) -> Option<Linear> {
+        self.hooks().merged(site, base)
+    }
+}

@@ -1,0 +1,244 @@
+//! The keys of `method = "soft-prompt"`.
+
+use std::path::PathBuf;
+
+use burn::tensor::{Device, TensorData};
+use pilotlight_core::ModelSpec;
+use serde::{Deserialize, Serialize};
+
+use super::{Place, Placement, SoftPrompt, init};
+use crate::{
+    error::{Problems, TunerError},
+    method::{InitContext, Method, Tensors},
+    peft::PeftFields,
+};
+
+/// Number of vectors where none is given: Lester et al. find little to gain beyond 20.
+const PROMPT_LENGTH: usize = 20;
+
+/// The keys of `method = "soft-prompt"`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SoftPromptConfig {
+    /// Number of vectors: 20, or the sum of a split `placement`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompt_length: Option<usize>,
+    /// Where they stand: by default in front of everything.
+    pub placement: Placement,
+    /// What they are at first: by default words of the training inputs.
+    pub init: Init,
+    /// `random-normal`: the standard deviation, 0.02 by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub std: Option<f64>,
+    /// `vocab` and `labels`: how many of the most frequent tokens are drawn from, 5000 by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vocab_top_k: Option<usize>,
+    /// `text`: the text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// `from`: the folder of an adapter that holds a soft prompt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from_prompt: Option<PathBuf>,
+}
+
+/// The first values of a prompt's vectors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Init {
+    /// Random directions, as long as word embeddings are on average.
+    Random,
+    /// Independent normal numbers of a given standard deviation.
+    RandomNormal,
+    /// Embeddings of words drawn without replacement from the most frequent tokens of the training inputs, then, if
+    /// these are too few, from the whole vocabulary; never of special tokens.
+    #[default]
+    Vocab,
+    /// Embeddings of a text's tokens, repeated or cut to the prompt's length.
+    Text,
+    /// Embeddings of the label words, the mean where a word has several tokens, then as `vocab`.
+    Labels,
+    /// The vectors of a saved prompt.
+    From,
+}
+
+impl SoftPromptConfig {
+    /// Number of vectors.
+    pub fn prompt_length(&self) -> usize {
+        match &self.placement {
+            Placement::Whole(_) => self.prompt_length.unwrap_or(PROMPT_LENGTH),
+            Placement::Split(parts) => parts.iter().map(|part| part.length).sum(),
+        }
+    }
+
+    /// The standard deviation of `random-normal`.
+    pub fn std(&self) -> f64 {
+        self.std.unwrap_or(0.02)
+    }
+
+    /// The number of most frequent tokens of `vocab`.
+    pub fn vocab_top_k(&self) -> usize {
+        self.vocab_top_k.unwrap_or(5000)
+    }
+
+    fn check_length(&self, spec: &ModelSpec, problems: &mut Problems) {
+        let length = self.prompt_length();
+        if let (Placement::Split(_), Some(given)) = (&self.placement, self.prompt_length)
+            && given != length
+        {
+            problems.push(
+                "prompt_length",
+                format!(
+                    "is {given}, but the lengths in `placement` add up to {length}\nhint: leave `prompt_length` out"
+                ),
+            );
+        } else if length == 0 {
+            problems.push("prompt_length", "must be at least 1");
+        } else if length >= spec.n_positions {
+            problems.push(
+                "prompt_length",
+                format!(
+                    "is {length}, which leaves no room for a text: the model takes {} positions",
+                    spec.n_positions
+                ),
+            );
+        }
+        if let Placement::Split(parts) = &self.placement
+            && parts.iter().any(|part| part.length == 0)
+        {
+            problems.push("placement", "has a part of length 0: leave it out");
+        }
+    }
+
+    /// Options that another init reads, or that this one lacks.
+    fn check_init(&self, problems: &mut Problems) {
+        let vocabulary = matches!(self.init, Init::Vocab | Init::Labels);
+        let options = [
+            (
+                "std",
+                self.std.is_some(),
+                self.init == Init::RandomNormal,
+                "`random-normal`",
+            ),
+            (
+                "vocab_top_k",
+                self.vocab_top_k.is_some(),
+                vocabulary,
+                "`vocab` or `labels`",
+            ),
+            (
+                "text",
+                self.text.is_some(),
+                self.init == Init::Text,
+                "`text`",
+            ),
+            (
+                "from_prompt",
+                self.from_prompt.is_some(),
+                self.init == Init::From,
+                "`from`",
+            ),
+        ];
+        for (key, given, read, inits) in options {
+            if given && !read {
+                problems.push(
+                    key,
+                    format!("has no effect: only init {inits} reads it\nhint: leave it out, or set `init`"),
+                );
+            }
+        }
+        let needed = [
+            ("text", Init::Text, self.text.is_some()),
+            ("from_prompt", Init::From, self.from_prompt.is_some()),
+        ];
+        for (key, init, given) in needed {
+            if self.init == init && !given {
+                problems.push(key, "is missing: this `init` needs it");
+            }
+        }
+        if self.std.is_some_and(|std| !(std > 0.0 && std.is_finite())) {
+            problems.push("std", format!("is {}, which is not above 0", self.std()));
+        }
+        if self.vocab_top_k == Some(0) {
+            problems.push("vocab_top_k", "must be at least 1");
+        }
+        if self.text.as_ref().is_some_and(|text| text.is_empty()) {
+            problems.push("text", "is empty");
+        }
+    }
+}
+
+impl Method for SoftPromptConfig {
+    type Tuner = SoftPrompt;
+    const NAME: &'static str = "soft-prompt";
+    const HEAD_PREFIX: &'static str = "base_model.";
+    const PEFT_TYPE: Option<&'static str> = Some("PROMPT_TUNING");
+
+    fn reserve(&self) -> usize {
+        self.prompt_length()
+    }
+
+    fn parts(&self) -> Vec<&str> {
+        let parts = self.placement.places().filter_map(|place| match place {
+            Place::AfterPart(name) => Some(name.as_str()),
+            _ => None,
+        });
+        parts.collect()
+    }
+
+    fn paths_mut(&mut self) -> Vec<&mut PathBuf> {
+        self.from_prompt.iter_mut().collect()
+    }
+
+    fn problems(&self, spec: &ModelSpec, problems: &mut Problems) {
+        self.check_length(spec, problems);
+        self.check_init(problems);
+    }
+
+    fn init(&self, context: &InitContext<'_>) -> Result<SoftPrompt, TunerError> {
+        let vectors = init::vectors(self, context)?;
+        Ok(SoftPrompt::new(self.clone(), vectors, context.device))
+    }
+
+    fn of(tuner: &SoftPrompt) -> &Self {
+        &tuner.config
+    }
+
+    fn tensors(tuner: &SoftPrompt, _spec: &ModelSpec) -> Vec<(String, TensorData)> {
+        vec![("prompt_embeddings".into(), tuner.vectors.val().into_data())]
+    }
+
+    fn restore(
+        &self,
+        tensors: &mut Tensors,
+        spec: &ModelSpec,
+        device: &Device,
+    ) -> Option<SoftPrompt> {
+        let shape = [self.prompt_length(), spec.d_model];
+        let vectors = tensors.take("prompt_embeddings", shape)?;
+        Some(SoftPrompt::new(self.clone(), vectors, device))
+    }
+
+    fn to_peft(&self, spec: &ModelSpec) -> Option<PeftFields> {
+        if self.placement != Placement::Whole(Place::Before) {
+            return None;
+        }
+        // PEFT reads the init only for a new prompt; the texts and tokenizers of its own inits are not ours.
+        let fields = PeftFields::default()
+            .with("num_virtual_tokens", self.prompt_length())
+            .with("token_dim", spec.d_model)
+            .with("num_transformer_submodules", 1)
+            .with("num_attention_heads", spec.n_heads)
+            .with("num_layers", spec.n_layers)
+            .with("prompt_tuning_init", "RANDOM");
+        Some(fields)
+    }
+
+    fn from_peft(fields: &mut PeftFields) -> Option<Self> {
+        fields.refuse("num_transformer_submodules", &[1.into()]);
+        // A saved prompt needs no init, and PEFT's inits are not ours.
+        Some(Self {
+            prompt_length: Some(fields.count("num_virtual_tokens")?),
+            ..Self::default()
+        })
+    }
+}
