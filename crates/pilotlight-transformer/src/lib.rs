@@ -1,1 +1,40 @@
-//! Skeleton.
+//! Frozen pretrained transformers on Burn, loaded from Hugging Face folders.
+//!
+//! A [`Model`] takes ragged rows of tokens, calls the hooks of a [`Tuner`](pilotlight_core::Tuner) at every layer
+//! and returns [`Hidden`] states; the language-model head runs only on the states that are asked for.
+//!
+//! | module | concept |
+//! |---|---|
+//! | [`load`] | from a folder, or from memory, to a [`Model`] |
+//! | [`model`] | what a model can be asked, whatever its architecture |
+//! | [`hidden`] | the states it returns |
+//! | [`head`] | scores of classes on top of a state |
+//! | [`checkpoint`] | tensors by name from safetensors files |
+//! | [`error`] | what can go wrong with files |
+
+pub mod checkpoint;
+pub mod error;
+pub mod head;
+pub mod hidden;
+pub mod load;
+pub mod model;
+
+mod attention;
+mod block;
+mod decoder;
+mod embed;
+mod families;
+mod feed_forward;
+mod kv_cache;
+mod mask;
+mod norm;
+mod parameters;
+mod position;
+mod project;
+mod random;
+
+pub use error::LoadError;
+pub use head::ClassificationHead;
+pub use hidden::Hidden;
+pub use load::{LoadOptions, Pretrained, init_random, load_bytes, load_folder};
+pub use model::Model;

@@ -1,0 +1,220 @@
+//! Decoders: causal transformers with a language-model head.
+
+use std::sync::Arc;
+
+use burn::{
+    module::Module,
+    nn::{Embedding, EmbeddingConfig, Linear, LinearConfig},
+    tensor::{DType, Device, Tensor},
+};
+use pilotlight_core::{Embedded, KeyValue, TokenRow, Tuner};
+
+use crate::{
+    attention::{AttentionConfig, Surroundings},
+    block::Block,
+    embed::embed_words,
+    feed_forward::FeedForwardConfig,
+    hidden::Hidden,
+    kv_cache::Past,
+    mask,
+    norm::{Norm, NormConfig},
+    position::{Rotary, RotaryConfig},
+};
+
+/// The shape of a decoder.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct DecoderConfig {
+    pub(crate) n_vocab: usize,
+    pub(crate) d_model: usize,
+    pub(crate) positions: Positions,
+    pub(crate) norm: NormConfig,
+    pub(crate) attention: AttentionConfig,
+    pub(crate) feed_forward: FeedForwardConfig,
+    /// One entry a layer: how many positions it looks back, itself included; `None` for all.
+    pub(crate) windows: Vec<Option<usize>>,
+    pub(crate) head: LanguageHead,
+}
+
+/// How a decoder tells positions apart.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Positions {
+    /// Rotations of queries and keys.
+    Rotary(RotaryConfig),
+    /// A learned embedding for each of so many positions, added to the word embeddings.
+    Learned(usize),
+}
+
+/// The map from states to words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LanguageHead {
+    /// The word embeddings, transposed.
+    Tied,
+    /// A matrix of its own.
+    Untied,
+    /// None: the checkpoint is of a classifier or a bare base model.
+    Absent,
+}
+
+/// A causal transformer: word embeddings, layers, a final norm, a language-model head.
+#[derive(Module, Debug)]
+pub(crate) struct Decoder {
+    embedding: Embedding,
+    position_embedding: Option<Embedding>,
+    blocks: Vec<Block>,
+    norm: Norm,
+    head: Option<Linear>,
+    #[module(skip)]
+    config: Arc<DecoderConfig>,
+}
+
+impl DecoderConfig {
+    /// A decoder whose parameters are not computed before they are asked for.
+    pub(crate) fn init(&self, device: &Device) -> Decoder {
+        let block = || Block::new(self.norm, &self.attention, &self.feed_forward, device);
+        Decoder {
+            embedding: EmbeddingConfig::new(self.n_vocab, self.d_model).init(device),
+            position_embedding: match self.positions {
+                Positions::Rotary(_) => None,
+                Positions::Learned(n_positions) => {
+                    Some(EmbeddingConfig::new(n_positions, self.d_model).init(device))
+                }
+            },
+            blocks: self.windows.iter().map(|_| block()).collect(),
+            norm: self.norm.init(self.d_model, device),
+            head: (self.head == LanguageHead::Untied).then(|| {
+                LinearConfig::new(self.d_model, self.n_vocab)
+                    .with_bias(false)
+                    .init(device)
+            }),
+            config: Arc::new(self.clone()),
+        }
+    }
+}
+
+impl Decoder {
+    /// The word embeddings `[n_vocab, d_model]`.
+    pub(crate) fn word_embeddings(&self) -> Tensor<2> {
+        self.embedding.weight.val()
+    }
+
+    /// Whether there is a language-model head.
+    pub(crate) fn has_head(&self) -> bool {
+        self.config.head != LanguageHead::Absent
+    }
+
+    /// The scores of all words.
+    ///
+    /// # Shapes
+    ///
+    /// - states: `[n, d_model]`
+    /// - result: `[n, n_vocab]`
+    pub(crate) fn logits(&self, states: Tensor<2>) -> Tensor<2> {
+        assert!(self.has_head(), "the model has no language-model head");
+        match &self.head {
+            Some(head) => head.forward(states),
+            None => states.matmul(self.word_embeddings().transpose()),
+        }
+    }
+
+    /// Runs all rows at once.
+    pub(crate) fn forward(&self, rows: &[TokenRow], tuner: &dyn Tuner) -> Hidden {
+        let Embedded { embeddings, rows } = tuner.embed(embed_words(&self.embedding, rows));
+        let mut past = Past::prefixes(self.prefixes(rows.len(), tuner));
+        let states = self.layers(embeddings, &mut past, tuner);
+        Hidden { states, rows }
+    }
+
+    /// Runs one row and keeps the keys and values of every layer for [`next`](Self::next).
+    pub(crate) fn start(&self, row: &TokenRow, tuner: &dyn Tuner) -> (Hidden, Past) {
+        let embedded = embed_words(&self.embedding, std::slice::from_ref(row));
+        let Embedded { embeddings, rows } = tuner.embed(embedded);
+        let mut past = Past::growing(self.prefixes(1, tuner));
+        let states = self.layers(embeddings, &mut past, tuner);
+        (Hidden { states, rows }, past)
+    }
+
+    /// Runs one more token; returns its state `[1, d_model]`.
+    pub(crate) fn next(&self, token: u32, past: &mut Past, tuner: &dyn Tuner) -> Tensor<2> {
+        let embedded = embed_words(&self.embedding, &[TokenRow::new(vec![token])]);
+        let states = self.layers(embedded.embeddings, past, tuner);
+        states.reshape([1, self.config.d_model])
+    }
+
+    fn prefixes(&self, n_batch: usize, tuner: &dyn Tuner) -> Vec<Option<KeyValue>> {
+        let dtype = self.word_embeddings().dtype();
+        (0..self.blocks.len())
+            .map(|layer| {
+                let KeyValue { key, value } = tuner.prefix(layer, n_batch)?;
+                // A method may learn in f32 on a model of less.
+                Some(KeyValue::new(key.cast(dtype), value.cast(dtype)))
+            })
+            .collect()
+    }
+
+    /// All layers and the final norm.
+    ///
+    /// # Shapes
+    ///
+    /// - x and result: `[n_batch, n_seq, d_model]`
+    fn layers(&self, x: Tensor<3>, past: &mut Past, tuner: &dyn Tuner) -> Tensor<3> {
+        let [_, n_seq, _] = x.dims();
+        let (device, dtype) = (x.device(), x.dtype());
+        let first_position = past.next_position();
+        let mut x = match &self.position_embedding {
+            Some(embedding) => x + learned_positions(embedding, first_position, n_seq),
+            None => x,
+        };
+        let rotary = self.rotary(first_position, n_seq, &device, dtype);
+        // Layers of one kind share a mask; mostly all do.
+        let mut masks: Vec<(usize, Option<usize>, Option<Tensor<4>>)> = Vec::new();
+        for (layer, block) in self.blocks.iter().enumerate() {
+            let past = past.layer(layer);
+            let (n_past, window) = (past.len(), self.config.windows[layer]);
+            let known = masks
+                .iter()
+                .find(|known| (known.0, known.1) == (n_past, window));
+            let mask = match known {
+                Some((_, _, mask)) => mask.clone(),
+                None => {
+                    let mask = mask::causal(n_seq, n_past, window, &device, dtype);
+                    masks.push((n_past, window, mask.clone()));
+                    mask
+                }
+            };
+            let surroundings = Surroundings {
+                rotary: rotary.clone(),
+                mask,
+            };
+            x = block.forward(layer, x, &surroundings, past, tuner);
+        }
+        self.norm.forward(x)
+    }
+
+    /// Rotations of queries, scaled by `1 / sqrt(d_head)`, and of keys.
+    fn rotary(
+        &self,
+        first: usize,
+        n_seq: usize,
+        device: &Device,
+        dtype: DType,
+    ) -> Option<(Rotary, Rotary)> {
+        let Positions::Rotary(rotary) = &self.config.positions else {
+            return None;
+        };
+        let d_head = self.config.attention.d_head;
+        let tables = |factor| rotary.tables(d_head, first, n_seq, factor, device, dtype);
+        Some((tables((d_head as f64).sqrt().recip()), tables(1.0)))
+    }
+}
+
+/// The embeddings `[1, n_seq, d_model]` of consecutive positions.
+fn learned_positions(embedding: &Embedding, first: usize, n_seq: usize) -> Tensor<3> {
+    let table = embedding.weight.val();
+    let [n_positions, _] = table.dims();
+    assert!(
+        first + n_seq <= n_positions,
+        "the sequence has {} positions, the model only {n_positions}",
+        first + n_seq
+    );
+    table.slice_dim(0, first..first + n_seq).unsqueeze()
+}

@@ -1,0 +1,45 @@
+//! Word embeddings of ragged rows.
+
+use burn::{
+    nn::Embedding,
+    tensor::{Int, Tensor, TensorData},
+};
+use pilotlight_core::{Embedded, TokenRow};
+
+/// The word embeddings of rows, right-padded with those of token 0.
+///
+/// # Panics
+///
+/// Panics if there are no rows, or a token is not in the vocabulary.
+pub(crate) fn embed_words(embedding: &Embedding, rows: &[TokenRow]) -> Embedded {
+    assert!(!rows.is_empty(), "at least one row of tokens");
+    let n_seq = rows.iter().map(|row| row.ids.len()).max().unwrap_or(0);
+    let ids = padded(rows, n_seq.max(1), |row| &row.ids, embedding);
+    Embedded::new(embedding.forward(ids), rows)
+}
+
+/// Numbers of every token, as indices `[n_batch, n_seq]` into an embedding table; missing ones are 0.
+///
+/// # Panics
+///
+/// Panics if a number is not below the size of the table.
+pub(crate) fn padded(
+    rows: &[TokenRow],
+    n_seq: usize,
+    of: impl Fn(&TokenRow) -> &Vec<u32>,
+    embedding: &Embedding,
+) -> Tensor<2, Int> {
+    let [n_embeddings, _] = embedding.weight.shape().dims();
+    let mut indices = vec![0_i64; rows.len() * n_seq];
+    for (row, slots) in rows.iter().zip(indices.chunks_mut(n_seq)) {
+        for (&index, slot) in of(row).iter().zip(slots) {
+            assert!(
+                (index as usize) < n_embeddings,
+                "token {index} is not one of the model's {n_embeddings}: tokenizer and model do not match"
+            );
+            *slot = i64::from(index);
+        }
+    }
+    let data = TensorData::new(indices, [rows.len(), n_seq]);
+    Tensor::from_data(data, &embedding.weight.val().device())
+}
