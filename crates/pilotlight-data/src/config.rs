@@ -174,8 +174,11 @@ pub enum Pooling {
     Pooler,
     /// The classification token.
     Cls,
-    /// The first position of the sequence, be it a token or a soft prompt's vector.
+    /// The first position of the sequence, be it a token or a soft prompt's vector, behind the pretrained pooler
+    /// if there is one (as PEFT does it).
     First,
+    /// The last position of the sequence, be it a token or a soft prompt's vector (decoders).
+    Last,
     /// The mean over all tokens.
     Mean,
 }

@@ -1,0 +1,155 @@
+//! Loss, accuracy and predictions on a split.
+
+use burn::module::Module;
+use pilotlight_core::TokenRow;
+use pilotlight_data::{Split, Target, TaskData, TaskKind};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    error::TrainError,
+    item::{Goal, Item, items},
+    observer::{Event, Observer},
+    predict::{classes_of, in_batches, of_labels, words_of},
+    score::token_logprobs,
+    tuned::Tuned,
+    words::WordPlan,
+};
+
+/// What a model reaches on a split.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// Mean of `-log p` over the tokens (or classes) that training would train on.
+    pub loss: f64,
+    /// Number of those tokens (or classes).
+    pub n_tokens: usize,
+    /// Share of the examples whose class was predicted, in a classification task.
+    pub accuracy: Option<f64>,
+    /// The prediction for each example in order, in a classification task.
+    pub predictions: Vec<Prediction>,
+}
+
+/// What was predicted for one example.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Prediction {
+    /// The most probable class.
+    pub class: usize,
+    /// The log-probability of each class.
+    pub log_probabilities: Vec<f64>,
+}
+
+impl Prediction {
+    /// Predicts the most probable class, of equal ones the first.
+    pub fn new(log_probabilities: Vec<f64>) -> Self {
+        let classes = log_probabilities.iter().enumerate();
+        // `max_by` takes the last of equal ones.
+        let best = classes.rev().max_by(|a, b| a.1.total_cmp(b.1));
+        Self {
+            class: best.map_or(0, |(class, _)| class),
+            log_probabilities,
+        }
+    }
+}
+
+/// Runs the examples of a split in batches of `batch_size` rows of like length.
+///
+/// # Errors
+///
+/// If there are no examples, the model does not fit the task, or the device fails.
+pub fn evaluate(
+    tuned: &Tuned,
+    data: &TaskData,
+    split: &Split,
+    batch_size: usize,
+    observer: &mut dyn Observer,
+) -> Result<Evaluation, TrainError> {
+    tuned.check(data)?;
+    let tuned = tuned.valid();
+    let items = items(split, data.verbalizer.as_ref(), "evaluated")?;
+    let n_examples = items.len();
+    let mut progress = |done| observer.event(&Event::Evaluating { done, n_examples });
+
+    if data.kind != TaskKind::Classification {
+        return texts(&tuned, &items, batch_size, &mut progress);
+    }
+    let inputs: Vec<&TokenRow> = split
+        .examples
+        .iter()
+        .map(|example| &example.input)
+        .collect();
+    let golds = split.examples.iter().map(|example| match example.target {
+        Target::Class(class) => Ok(class),
+        _ => Err(TrainError::Unfit(
+            "an example of a classification task has no class".into(),
+        )),
+    });
+    let golds: Vec<usize> = golds.collect::<Result<_, _>>()?;
+    // Beside the classes' log-probabilities that of what is trained on: the first word of the right label.
+    let (losses, classes): (Vec<f64>, Vec<Vec<f64>>) = match &data.verbalizer {
+        Some(verbalizer) => {
+            let plan = WordPlan::new(verbalizer);
+            let words = words_of(&tuned, &inputs, &plan, batch_size, &mut progress)?;
+            let examples = words.iter().zip(&golds);
+            examples
+                .map(|(words, &gold)| (-words[gold][0], of_labels(words)))
+                .unzip()
+        }
+        None => {
+            let classes = classes_of(&tuned, &inputs, batch_size, &mut progress)?;
+            let losses = classes
+                .iter()
+                .zip(&golds)
+                .map(|(of_example, &gold)| -of_example[gold]);
+            (losses.collect(), classes)
+        }
+    };
+    let n_tokens = items.iter().map(Item::n_trained).sum();
+    let predictions: Vec<_> = classes.into_iter().map(Prediction::new).collect();
+    let right = predictions
+        .iter()
+        .zip(&golds)
+        .filter(|(it, gold)| it.class == **gold)
+        .count();
+    Ok(Evaluation {
+        loss: losses.iter().sum::<f64>() / n_tokens as f64,
+        n_tokens,
+        accuracy: Some(right as f64 / golds.len() as f64),
+        predictions,
+    })
+}
+
+/// Completions and texts: their tokens' loss.
+fn texts(
+    tuned: &Tuned,
+    items: &[Item],
+    batch_size: usize,
+    progress: &mut dyn FnMut(usize),
+) -> Result<Evaluation, TrainError> {
+    let rows: Vec<&TokenRow> = items.iter().map(|item| &item.row).collect();
+    let values = in_batches(&rows, batch_size, progress, |batch| {
+        let rows: Vec<TokenRow> = batch.iter().map(|&item| items[item].row.clone()).collect();
+        let tokens = batch.iter().map(|&item| match &items[item].goal {
+            Goal::Tokens(tokens) => tokens.as_slice(),
+            Goal::Class(_) => &[],
+        });
+        let tokens: Vec<&[(usize, u32)]> = tokens.collect();
+        token_logprobs(tuned, &rows, &tokens)
+    })?;
+    let n_tokens = values.iter().map(Vec::len).sum();
+    Ok(Evaluation {
+        loss: -values.iter().flatten().sum::<f64>() / n_tokens as f64,
+        n_tokens,
+        accuracy: None,
+        predictions: Vec::new(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_of_the_most_probable_classes_is_predicted() {
+        assert_eq!(Prediction::new(vec![-2.0, -1.0, -1.0]).class, 1);
+        assert_eq!(Prediction::new(vec![f64::NEG_INFINITY, -900.0]).class, 1);
+    }
+}

@@ -1,0 +1,39 @@
+//! The lines of `metrics.jsonl`.
+
+use serde::{Deserialize, Serialize};
+
+/// One optimizer step, or one evaluation. It holds no times, so that a resumed run writes the same lines.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Metric {
+    /// The step, from 1; of an evaluation the last one in front of it.
+    pub step: usize,
+    /// `train`, `validation` or `test`.
+    pub split: SplitName,
+    /// Mean of -log p over the trained tokens (or classes).
+    pub loss: f64,
+    /// The learning rate of the step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learning_rate: Option<f64>,
+    /// Norm of the gradient before clipping, where it is clipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gradient_norm: Option<f64>,
+    /// Share of right classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accuracy: Option<f64>,
+    /// Examples seen.
+    pub examples: usize,
+    /// Trained tokens (or classes) among them.
+    pub tokens: usize,
+}
+
+/// The split of a metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SplitName {
+    /// The training examples.
+    Train,
+    /// Those that choose the best step.
+    Validation,
+    /// Those that are reported on.
+    Test,
+}

@@ -1,0 +1,165 @@
+//! The trained parameters of a module, by their paths.
+//!
+//! A path names a parameter by its fields from the module's root, so that it is the same in every process; the
+//! ids that Burn gives to parameters are not.
+
+use std::collections::BTreeMap;
+
+use burn::{
+    module::{Module, ModuleMapper, ModuleVisitor, Param},
+    optim::GradientsParams,
+    tensor::{DType, Tensor, TensorData},
+};
+use sha2::{Digest, Sha256};
+
+/// The shapes of all parameters that require a gradient.
+pub(crate) fn trained_shapes(module: &impl Module) -> BTreeMap<String, Vec<usize>> {
+    struct Shapes(BTreeMap<String, Vec<usize>>);
+    impl Visit for Shapes {
+        fn float<const D: usize>(&mut self, path: &str, param: &Param<Tensor<D>>) {
+            if param.is_require_grad() {
+                self.0.insert(path.to_owned(), param.dims().to_vec());
+            }
+        }
+    }
+    visit(module, Shapes(BTreeMap::new())).0
+}
+
+/// The values of all parameters that require a gradient.
+pub(crate) fn trained_values(module: &impl Module) -> BTreeMap<String, TensorData> {
+    struct Values(BTreeMap<String, TensorData>);
+    impl Visit for Values {
+        fn float<const D: usize>(&mut self, path: &str, param: &Param<Tensor<D>>) {
+            if param.is_require_grad() {
+                self.0
+                    .insert(path.to_owned(), param.val().inner().into_data());
+            }
+        }
+    }
+    visit(module, Values(BTreeMap::new())).0
+}
+
+/// The paths of the parameters that require a gradient and have none.
+pub(crate) fn without_gradient(module: &impl Module, gradients: &GradientsParams) -> Vec<String> {
+    struct Without<'a>(&'a GradientsParams, Vec<String>);
+    impl Visit for Without<'_> {
+        fn float<const D: usize>(&mut self, path: &str, param: &Param<Tensor<D>>) {
+            if param.is_require_grad() && self.0.get::<D>(param.id).is_none() {
+                self.1.push(path.to_owned());
+            }
+        }
+    }
+    visit(module, Without(gradients, Vec::new())).1
+}
+
+/// The norm over the gradients of all parameters together, `[1]`; `None` where there are none.
+pub(crate) fn gradient_norm(
+    module: &impl Module,
+    gradients: &GradientsParams,
+) -> Option<Tensor<1>> {
+    struct Squares<'a>(&'a GradientsParams, Vec<Tensor<1>>);
+    impl Visit for Squares<'_> {
+        fn float<const D: usize>(&mut self, _path: &str, param: &Param<Tensor<D>>) {
+            if let Some(gradient) = self.0.get::<D>(param.id) {
+                // Squares of half-precision numbers overflow soon.
+                self.1.push(gradient.cast(DType::F32).square().sum());
+            }
+        }
+    }
+    let squares = visit(module, Squares(gradients, Vec::new())).1;
+    (!squares.is_empty()).then(|| Tensor::cat(squares, 0).sum().sqrt())
+}
+
+/// Puts values in place of the parameters at their paths; the caller has checked that paths and shapes are those of
+/// [`trained_shapes`].
+pub(crate) fn with_values<M: Module>(module: M, values: BTreeMap<String, TensorData>) -> M {
+    struct Put {
+        path: Vec<String>,
+        values: BTreeMap<String, TensorData>,
+    }
+    impl ModuleMapper for Put {
+        fn enter_module(&mut self, name: &str, _container: &str) {
+            self.path.push(name.to_owned());
+        }
+        fn exit_module(&mut self, _name: &str, _container: &str) {
+            self.path.pop();
+        }
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            match self.values.remove(&self.path.join(".")) {
+                Some(data) => param.map(|old| {
+                    let dtype = data.dtype();
+                    let device = old.device().inner();
+                    let new = Tensor::from_data(data, (&device, dtype));
+                    like(new, &old)
+                }),
+                None => param,
+            }
+        }
+    }
+    let path = Vec::new();
+    module.map(&mut Put { path, values })
+}
+
+/// `new`, which has no autodiff, with what autodiff knows of `old`.
+pub(crate) fn like<const D: usize>(new: Tensor<D>, old: &Tensor<D>) -> Tensor<D> {
+    if !old.is_autodiff() {
+        return new;
+    }
+    let mut new = Tensor::from_inner(new);
+    if let Some(strategy) = old.gradient_checkpointing_strategy() {
+        new = new.with_gradient_checkpointing_strategy(strategy);
+    }
+    new.set_require_grad(old.is_require_grad())
+}
+
+/// A hash that tells modules apart: over path, shape, whether it is trained, and the first values of each parameter.
+/// It reads little, so that it costs nothing on a large model.
+pub(crate) fn fingerprint(module: &impl Module) -> String {
+    const VALUES: usize = 16;
+    struct Sample(Sha256);
+    impl Visit for Sample {
+        fn float<const D: usize>(&mut self, path: &str, param: &Param<Tensor<D>>) {
+            let value = param.val().inner();
+            let n_values = value.shape().num_elements();
+            self.0.update(path);
+            self.0
+                .update(format!("{:?} {}", value.dims(), param.is_require_grad()));
+            if n_values > 0 {
+                let row = value.dims()[D - 1];
+                let first = value
+                    .reshape([-1, row as i32])
+                    .slice([0..1, 0..row.min(VALUES)]);
+                self.0.update(first.into_data().as_bytes());
+            }
+        }
+    }
+    let digest = visit(module, Sample(Sha256::new())).0.finalize();
+    hex(&digest)
+}
+
+pub(crate) fn hex(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Something that is done with each floating-point parameter and its path.
+trait Visit {
+    fn float<const D: usize>(&mut self, path: &str, param: &Param<Tensor<D>>);
+}
+
+fn visit<V: Visit>(module: &impl Module, visitor: V) -> V {
+    struct Paths<V>(Vec<String>, V);
+    impl<V: Visit> ModuleVisitor for Paths<V> {
+        fn enter_module(&mut self, name: &str, _container: &str) {
+            self.0.push(name.to_owned());
+        }
+        fn exit_module(&mut self, _name: &str, _container: &str) {
+            self.0.pop();
+        }
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.1.float(&self.0.join("."), param);
+        }
+    }
+    let mut paths = Paths(Vec::new(), visitor);
+    module.visit(&mut paths);
+    paths.1
+}

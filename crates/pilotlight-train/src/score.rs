@@ -1,0 +1,93 @@
+//! Log-probabilities of tokens, without gradients.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::{Tensor, activation::log_softmax};
+use pilotlight_core::TokenRow;
+
+use crate::{
+    error::TrainError,
+    item::predictors,
+    loss::chunk_rows,
+    tuned::{Tuned, id_table},
+};
+
+/// Log-probabilities of `tokens[i]` in row i, in their order: a token is asked for by its place, and several may be
+/// asked for at the same place. The head runs once per place.
+///
+/// The model must be without autodiff; every row must have a token in front of each place.
+pub(crate) fn token_logprobs(
+    tuned: &Tuned,
+    rows: &[TokenRow],
+    tokens: &[&[(usize, u32)]],
+) -> Result<Vec<Vec<f64>>, TrainError> {
+    if rows.iter().any(|row| row.ids.is_empty()) {
+        return Err(TrainError::Unfit(
+            "nothing is predicted behind an empty text\nhint: give the text at least one token"
+                .into(),
+        ));
+    }
+    let hidden = tuned.forward(rows);
+    let mut asked: BTreeMap<(usize, usize), Vec<Asked>> = BTreeMap::new();
+    for (index, tokens) in tokens.iter().enumerate() {
+        let of_row = predictors(index, &hidden.rows[index], tokens);
+        for (slot, (position, id)) in of_row.enumerate() {
+            let place = (index, slot);
+            asked.entry(position).or_default().push(Asked { id, place });
+        }
+    }
+    let mut results: Vec<Vec<f64>> = tokens
+        .iter()
+        .map(|tokens| vec![0.0; tokens.len()])
+        .collect();
+    let asked: Vec<_> = asked.into_iter().collect();
+    for chunk in asked.chunks(chunk_rows(tuned.base.spec().n_vocab)) {
+        let positions: Vec<_> = chunk.iter().map(|(position, _)| *position).collect();
+        let width = chunk.iter().map(|(_, ids)| ids.len()).max().unwrap_or(0);
+        let mut table = Vec::with_capacity(chunk.len() * width);
+        for (_, ids) in chunk {
+            table.extend(ids.iter().map(|asked| asked.id as i32));
+            table.extend(std::iter::repeat_n(0, width - ids.len()));
+        }
+        let logits = tuned.word_logits(hidden.select(&positions));
+        let table = id_table(table, width, &logits.device());
+        let values = to_host(log_softmax(logits, 1).gather(1, table))?;
+        for ((_, ids), values) in chunk.iter().zip(values.chunks(width)) {
+            for (asked, value) in ids.iter().zip(values) {
+                let (index, slot) = asked.place;
+                results[index][slot] = *value;
+            }
+        }
+    }
+    Ok(results)
+}
+
+/// A token that is asked for at a position, and where in the results its log-probability goes.
+struct Asked {
+    id: u32,
+    place: (usize, usize),
+}
+
+/// Log-probabilities of all classes by the linear head, for each row.
+pub(crate) fn head_logprobs(tuned: &Tuned, rows: &[TokenRow]) -> Result<Vec<Vec<f64>>, TrainError> {
+    let logits = tuned.class_logits(&tuned.forward(rows));
+    let [_, n_classes] = logits.dims();
+    let values = to_host(log_softmax(logits, 1))?;
+    Ok(values.chunks(n_classes).map(<[f64]>::to_vec).collect())
+}
+
+fn to_host(values: Tensor<2>) -> Result<Vec<f64>, TrainError> {
+    let values = values.try_into_vec_as::<f32>();
+    let values = values.map_err(|error| TrainError::Device(error.to_string()))?;
+    Ok(values.into_iter().map(f64::from).collect())
+}
+
+/// `log(sum(exp(values)))`.
+pub(crate) fn log_sum_exp(values: &[f64]) -> f64 {
+    let largest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    if largest == f64::NEG_INFINITY {
+        return largest;
+    }
+    let sum: f64 = values.iter().map(|value| (value - largest).exp()).sum();
+    largest + sum.ln()
+}

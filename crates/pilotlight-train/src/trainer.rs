@@ -1,0 +1,423 @@
+//! The training loop.
+
+use std::{collections::BTreeMap, time::Instant};
+
+use burn::{
+    module::Module,
+    optim::{GradientsAccumulator, GradientsParams},
+    tensor::{Device, Tensor},
+};
+use pilotlight_data::TaskData;
+use rand_chacha::{
+    ChaCha8Rng,
+    rand_core::{Rng, SeedableRng},
+};
+use serde_json::Value;
+
+use crate::{
+    checkpoint::{Best, Checkpoints, Seconds, State},
+    config::TrainConfig,
+    error::TrainError,
+    evaluate::evaluate,
+    item::{self, Item, items},
+    loss::backward,
+    metrics::{Metric, SplitName},
+    observer::{Event, Observer},
+    optimizer::Optimizer,
+    order::BatchOrder,
+    parameters::{
+        fingerprint, gradient_norm, trained_shapes, trained_values, with_values, without_gradient,
+    },
+    run_folder::{MetricsFile, RunFolder},
+    schedule::learning_rate,
+    tuned::Tuned,
+};
+
+/// Stream of what is drawn on the device (dropout), apart from all else that is drawn from the seed of the run.
+const STREAM: u64 = 0x6472_6f70_0000_0000;
+
+/// What is to be trained on, how, and where the results go.
+pub struct Job<'a> {
+    /// The task with its splits.
+    pub data: &'a TaskData,
+    /// The section `[train]`.
+    pub config: &'a TrainConfig,
+    /// Seed of the order of examples and of dropout.
+    pub seed: u64,
+    /// Where metrics and checkpoints go.
+    pub run: &'a RunFolder,
+    /// Whether to go on from the newest checkpoint, where there is one.
+    pub resume: bool,
+    /// Who watches.
+    pub observer: &'a mut dyn Observer,
+}
+
+/// What came out of a run.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The model with the parameters of the best step; of the last one where nothing was validated. Its autodiff is
+    /// off.
+    pub tuned: Tuned,
+    /// All lines of `metrics.jsonl`.
+    pub history: Vec<Metric>,
+    /// Steps done.
+    pub steps: usize,
+    /// The evaluation with the lowest validation loss.
+    pub best: Option<Best>,
+    /// Whether training ended before its last step.
+    pub stopped_early: bool,
+    /// How long all took, the part before a resume included.
+    pub seconds: Seconds,
+    /// Number of trained parameters.
+    pub n_trained: usize,
+}
+
+/// Trains the parameters that require gradients: those of the tuner and of the head, and the base's that
+/// [`Model::set_trained`](pilotlight_transformer::Model::set_trained) chose.
+///
+/// The loss is described [here](crate#the-loss). On a CPU a run that is killed and resumed ends
+/// with the same bits as one that is not.
+///
+/// # Errors
+///
+/// If the configuration, the model and the data do not fit each other; if the loss is not finite; if a checkpoint
+/// is damaged or of another run; if files cannot be read or written.
+pub fn train(tuned: Tuned, job: Job<'_>) -> Result<Outcome, TrainError> {
+    let problems = job.config.problems();
+    if !problems.is_empty() {
+        return Err(TrainError::Config(problems));
+    }
+    tuned.check(job.data)?;
+    Run::start(tuned.train(), job)?.finish()
+}
+
+/// A run that goes on.
+struct Run<'a> {
+    tuned: Tuned,
+    job: Job<'a>,
+    items: Vec<Item>,
+    order: BatchOrder,
+    n_steps: usize,
+    shapes: BTreeMap<String, Vec<usize>>,
+    optimizer: Optimizer,
+    checkpoints: Checkpoints,
+    metrics: MetricsFile,
+    state: State,
+}
+
+impl<'a> Run<'a> {
+    fn start(mut tuned: Tuned, job: Job<'a>) -> Result<Self, TrainError> {
+        let shapes = trained_shapes(&tuned);
+        if shapes.is_empty() {
+            return Err(TrainError::NothingToTrain);
+        }
+        let config = job.config;
+        let items = items(&job.data.train, job.data.verbalizer.as_ref(), "training")?;
+        let order = BatchOrder::new(
+            items.iter().map(|item| item.row.ids.len()).collect(),
+            config.batch_size,
+            job.seed,
+            config.shuffle,
+            config.bucket_by_length,
+            config.steps.is_none().then_some(config.epochs),
+        );
+        let n_steps = config.n_steps(items.len());
+        job.observer.event(&Event::Start {
+            n_steps,
+            n_examples: items.len(),
+            n_trained: n_values(&shapes),
+        });
+
+        let settings = settings(&tuned, &job, &items)?;
+        let checkpoints = Checkpoints::open(job.run.checkpoints())?;
+        let mut optimizer = Optimizer::new(config);
+        let mut state = State::new(settings);
+        if job.resume
+            && let Some(loaded) = checkpoints.latest()?
+        {
+            loaded.check(&state.settings, &shapes)?;
+            let path = loaded.path.clone();
+            let device = tuned.device().inner();
+            optimizer
+                .restore(loaded.optimizer, &shapes, &device)
+                .map_err(|problem| TrainError::file(path, problem, "remove this checkpoint"))?;
+            tuned = with_values(tuned, loaded.parameters);
+            state = loaded.state;
+            job.observer.event(&Event::Resume { step: state.step });
+        }
+        let metrics = MetricsFile::open(&job.run.metrics(), state.metrics_bytes)?;
+        Ok(Self {
+            tuned,
+            items,
+            order,
+            n_steps,
+            shapes,
+            optimizer,
+            checkpoints,
+            metrics,
+            state,
+            job,
+        })
+    }
+
+    fn finish(mut self) -> Result<Outcome, TrainError> {
+        let tenth = (self.n_steps / 10).max(1);
+        let checkpoint_every = self.job.config.checkpoint_every.unwrap_or(tenth);
+        while self.state.step < self.n_steps && !self.is_exhausted() {
+            self.step()?;
+            let step = self.state.step;
+            let is_last = step == self.n_steps;
+            let is_due =
+                |every: Option<usize>| every.is_some_and(|every| step.is_multiple_of(every));
+            if is_last || is_due(self.job.config.eval_every) {
+                self.validate()?;
+            }
+            if is_last || self.is_exhausted() || is_due(Some(checkpoint_every)) {
+                self.save()?;
+            }
+        }
+        let step = self.state.step;
+        let stopped_early = step < self.n_steps;
+        if let Some(Best {
+            step: best_step, ..
+        }) = self.state.best
+        {
+            if stopped_early {
+                self.job
+                    .observer
+                    .event(&Event::EarlyStop { step, best_step });
+            }
+            if best_step != step {
+                let values = self.checkpoints.best(best_step, &self.shapes)?;
+                self.tuned = with_values(self.tuned, values);
+            }
+        }
+        self.job.observer.event(&Event::Done { step });
+        Ok(Outcome {
+            tuned: self.tuned.valid(),
+            history: self.metrics.history,
+            steps: step,
+            best: self.state.best,
+            stopped_early,
+            seconds: self.state.seconds,
+            n_trained: n_values(&self.shapes),
+        })
+    }
+
+    /// Whether the validation loss has not fallen for too long.
+    fn is_exhausted(&self) -> bool {
+        let patience = self.job.config.patience;
+        patience.is_some_and(|patience| self.state.evaluations_since_best >= patience)
+    }
+
+    /// One optimizer step.
+    fn step(&mut self) -> Result<(), TrainError> {
+        let start = Instant::now();
+        let config = self.job.config;
+        let step = self.state.step;
+        let rate = learning_rate(config, step, self.n_steps);
+        seed_device(&self.tuned.device(), self.job.seed, step);
+
+        let batches: Vec<Vec<usize>> = (0..config.accumulate)
+            .map(|batch| self.order.batch(step * config.accumulate + batch))
+            .filter(|batch| !batch.is_empty())
+            .collect();
+        let examples = batches.iter().map(Vec::len).sum();
+        let of_step = batches
+            .iter()
+            .flatten()
+            .map(|&item| self.items[item].n_trained());
+        let tokens: usize = of_step.sum();
+        let (loss, gradients) = self.gradients(&batches, 1.0 / tokens as f64);
+        if step == 0 {
+            self.warn_of_dead_parameters(&gradients);
+        }
+
+        let norm = config
+            .grad_clip
+            .and_then(|_| gradient_norm(&self.tuned, &gradients));
+        let scale = config.grad_clip.zip(norm.clone()).map(|(largest, norm)| {
+            // As torch.nn.utils.clip_grad_norm_.
+            norm.add_scalar(1e-6)
+                .recip()
+                .mul_scalar(largest)
+                .clamp_max(1.0)
+        });
+        let tuned = self.tuned.clone();
+        self.tuned = self.optimizer.step(tuned, gradients, scale, rate);
+        // The only value that is read from the device in a step, so that the device does not wait for us before.
+        let values = Tensor::cat([Some(loss), norm].into_iter().flatten().collect(), 0);
+        let values = values.try_into_vec_as::<f32>();
+        let values = values.map_err(|error| TrainError::Device(error.to_string()))?;
+        let loss = f64::from(values[0]);
+        let norm = values.get(1).map(|&norm| f64::from(norm));
+        if !loss.is_finite() || norm.is_some_and(|norm| !norm.is_finite()) {
+            return Err(TrainError::NotFinite {
+                step: step + 1,
+                loss,
+            });
+        }
+
+        self.state.step += 1;
+        let seconds = start.elapsed().as_secs_f64();
+        self.state.seconds.training += seconds;
+        self.metrics.add(Metric {
+            step: step + 1,
+            split: SplitName::Train,
+            loss,
+            learning_rate: Some(rate),
+            gradient_norm: norm,
+            accuracy: None,
+            examples,
+            tokens,
+        })?;
+        self.job.observer.event(&Event::Step {
+            step: step + 1,
+            loss,
+            learning_rate: rate,
+            gradient_norm: norm,
+            n_examples: examples,
+            seconds,
+        });
+        Ok(())
+    }
+
+    /// The loss over all batches of a step, and its gradients.
+    fn gradients(&self, batches: &[Vec<usize>], weight: f64) -> (Tensor<1>, GradientsParams) {
+        let mut losses = Vec::with_capacity(batches.len());
+        let mut sum = GradientsAccumulator::new();
+        for batch in batches {
+            let items: Vec<&Item> = batch.iter().map(|&item| &self.items[item]).collect();
+            let of_batch = backward(&self.tuned, &items, weight);
+            losses.push(of_batch.loss);
+            if batches.len() == 1 {
+                return (losses.swap_remove(0), of_batch.gradients);
+            }
+            sum.accumulate(&self.tuned, of_batch.gradients);
+        }
+        (Tensor::cat(losses, 0).sum(), sum.grads())
+    }
+
+    fn warn_of_dead_parameters(&mut self, gradients: &GradientsParams) {
+        let dead = without_gradient(&self.tuned, gradients);
+        if !dead.is_empty() {
+            self.job.observer.event(&Event::Warning(format!(
+                "{} trainable parameters get no gradient and stay as they are: {}",
+                dead.len(),
+                dead.join(", ")
+            )));
+        }
+    }
+
+    /// Evaluates on the validation split, if there is one, and keeps the best parameters.
+    fn validate(&mut self) -> Result<(), TrainError> {
+        let data = self.job.data;
+        if data.validation.examples.is_empty() {
+            return Ok(());
+        }
+        let start = Instant::now();
+        let step = self.state.step;
+        let batch_size = self.job.config.eval_batch_size;
+        let result = evaluate(
+            &self.tuned,
+            data,
+            &data.validation,
+            batch_size,
+            self.job.observer,
+        )?;
+        let loss = result.loss;
+        if !loss.is_finite() {
+            return Err(TrainError::NotFinite { step, loss });
+        }
+        self.state.seconds.evaluation += start.elapsed().as_secs_f64();
+        let is_best = self.state.best.is_none_or(|best| loss < best.loss);
+        self.metrics.add(Metric {
+            step,
+            split: SplitName::Validation,
+            loss,
+            learning_rate: None,
+            gradient_norm: None,
+            accuracy: result.accuracy,
+            examples: data.validation.examples.len(),
+            tokens: result.n_tokens,
+        })?;
+        self.job.observer.event(&Event::Evaluation {
+            step,
+            loss,
+            accuracy: result.accuracy,
+            is_best,
+        });
+        if is_best {
+            let start = Instant::now();
+            self.state.best = Some(Best { step, loss });
+            self.state.evaluations_since_best = 0;
+            self.checkpoints
+                .save_best(step, &trained_values(&self.tuned))?;
+            self.state.seconds.checkpointing += start.elapsed().as_secs_f64();
+        } else {
+            self.state.evaluations_since_best += 1;
+        }
+        Ok(())
+    }
+
+    fn save(&mut self) -> Result<(), TrainError> {
+        let start = Instant::now();
+        self.state.metrics_bytes = self.metrics.sync()?;
+        let parameters = trained_values(&self.tuned);
+        self.checkpoints
+            .save(self.state.clone(), &parameters, self.optimizer.record())?;
+        self.state.seconds.checkpointing += start.elapsed().as_secs_f64();
+        self.job.observer.event(&Event::Checkpoint {
+            step: self.state.step,
+        });
+        Ok(())
+    }
+}
+
+/// Everything that a resumed run must have in common with the run that it resumes, by keys of the experiment where
+/// there is one.
+fn settings(
+    tuned: &Tuned,
+    job: &Job<'_>,
+    items: &[Item],
+) -> Result<BTreeMap<String, Value>, TrainError> {
+    let mut settings = BTreeMap::new();
+    if let Value::Object(keys) = serde_json::to_value(job.config).map_err(std::io::Error::from)? {
+        // How often a checkpoint is written changes no result.
+        let keys = keys
+            .into_iter()
+            .filter(|(key, _)| key != "checkpoint_every");
+        settings.extend(keys.map(|(key, value)| (format!("train.{key}"), value)));
+    }
+    let verbalizer = job.data.verbalizer.as_ref();
+    let validation: Vec<Item> = job
+        .data
+        .validation
+        .examples
+        .iter()
+        .map(|example| Item::of_example(example, verbalizer))
+        .collect();
+    settings.insert("seed".into(), job.seed.into());
+    settings.insert("training examples".into(), item::fingerprint(items).into());
+    settings.insert(
+        "validation examples".into(),
+        item::fingerprint(&validation).into(),
+    );
+    settings.insert("model and tuner".into(), fingerprint(tuned).into());
+    settings.insert("pooling".into(), format!("{:?}", tuned.pooling()).into());
+    Ok(settings)
+}
+
+/// Makes what the device draws in a step a function of the seed and the step.
+fn seed_device(device: &Device, seed: u64, step: usize) {
+    let mut generator = ChaCha8Rng::seed_from_u64(seed);
+    generator.set_stream(STREAM + step as u64);
+    device.seed(generator.next_u64());
+}
+
+fn n_values(shapes: &BTreeMap<String, Vec<usize>>) -> usize {
+    shapes
+        .values()
+        .map(|shape| shape.iter().product::<usize>())
+        .sum()
+}
