@@ -1,2 +1,40 @@
-//! The `pilot` command.
-fn main() {}
+//! `pilot`: prompt tuning and its rivals for real pretrained transformers.
+//!
+//! The only crate that names a backend, parses arguments or prints.
+//!
+//! | module | concept |
+//! |---|---|
+//! | [`arguments`] | the command line as a whole |
+//! | [`commands`] | one file a command: its raw arguments, its validated ones, what it does |
+//! | [`console`] | what goes to the terminal, and how |
+//! | [`failure`] | how a command fails: message, hint, exit code |
+//! | [`devices`] | the backends and their devices |
+//! | [`models`] | from a folder or a name to a loaded model |
+//! | [`hub`] | the Hugging Face Hub and its cache |
+//! | [`progress`] | bars and lines while a run goes on |
+//! | [`allocator`] | the allocator's settings |
+
+mod allocator;
+mod arguments;
+mod commands;
+mod console;
+mod devices;
+mod failure;
+mod hub;
+mod models;
+mod progress;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    allocator::tune();
+    let arguments = match arguments::parse() {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
+    };
+    let console = arguments.console();
+    match commands::run(arguments, &console) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(&console),
+    }
+}

@@ -1,0 +1,153 @@
+//! How a command fails: message, hint, exit code.
+
+use std::{fmt, io, process::ExitCode};
+
+use miette::{Diagnostic, Report, ReportHandler};
+
+use crate::console::{Console, Style};
+
+/// Why a command did not do what was asked.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    blame: Blame,
+    message: String,
+    hint: Option<String>,
+}
+
+/// Whose turn it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Blame {
+    /// The user's: the command line, a file or the machine is not what it should be.
+    Input,
+    /// The run's: it began and could not be finished.
+    Run,
+    /// Nobody's: whoever read the output has seen enough.
+    Reader,
+}
+
+impl Failure {
+    /// Wrong usage or input: exit code 2.
+    pub(crate) fn input(message: impl fmt::Display) -> Self {
+        Self::new(Blame::Input, message)
+    }
+
+    /// A failed run: exit code 1.
+    pub(crate) fn run(message: impl fmt::Display) -> Self {
+        Self::new(Blame::Run, message)
+    }
+
+    /// A failed write to standard output. A closed pipe is no failure: `pilot score ... | head` ends quietly.
+    pub(crate) fn output(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::new(Blame::Reader, ""),
+            _ => Self::run(format!("cannot write to standard output: {error}")),
+        }
+    }
+
+    fn new(blame: Blame, message: impl fmt::Display) -> Self {
+        Self {
+            blame,
+            message: message.to_string(),
+            hint: None,
+        }
+    }
+
+    /// Says what to do about it.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Prints the failure to standard error and gives the exit code.
+    pub(crate) fn report(self, console: &Console) -> ExitCode {
+        let code = match self.blame {
+            Blame::Reader => return ExitCode::SUCCESS,
+            Blame::Run => 1,
+            Blame::Input => 2,
+        };
+        let style = console.error_style();
+        // The hook can only be taken if it was set before, and this is the one place that sets it.
+        let _ = miette::set_hook(Box::new(move |_| Box::new(Plain { style })));
+        console.error(&format!("{:?}", Report::new(self)));
+        ExitCode::from(code)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl Diagnostic for Failure {
+    fn help(&self) -> Option<Box<dyn fmt::Display + '_>> {
+        let hint = self.hint.as_ref()?;
+        Some(Box::new(hint))
+    }
+}
+
+/// Reports as plain lines: `error: ...`, then `hint: ...`. Messages of the libraries bring hints of their own, one to
+/// each of several problems; colour only picks them out.
+struct Plain {
+    style: Style,
+}
+
+impl ReportHandler for Plain {
+    fn debug(&self, error: &dyn Diagnostic, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hint = |f: &mut fmt::Formatter<'_>, indent: &str, text: &str| {
+            write!(f, "{indent}{} {text}", self.style.hint("hint:"))
+        };
+        write!(f, "{} ", self.style.error("error:"))?;
+        for (index, line) in error.to_string().lines().enumerate() {
+            if index > 0 {
+                writeln!(f)?;
+            }
+            let indent = &line[..line.len() - line.trim_start().len()];
+            match line.trim_start().strip_prefix("hint: ") {
+                Some(text) => hint(f, indent, text)?,
+                None => f.write_str(line)?,
+            }
+        }
+        if let Some(text) = error.help() {
+            writeln!(f)?;
+            hint(f, "", &text.to_string())?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(style: Style, failure: Failure, expected: &str) {
+        struct Shown(Plain, Failure);
+        impl fmt::Display for Shown {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.debug(&self.1, f)
+            }
+        }
+        assert_eq!(Shown(Plain { style }, failure).to_string(), expected);
+    }
+
+    #[test]
+    fn a_report_reads_well_without_color() {
+        check(
+            Style::plain(),
+            Failure::input("a.jsonl:3: no JSON\n  hint: mend it").hint("try again"),
+            "error: a.jsonl:3: no JSON\n  hint: mend it\nhint: try again",
+        );
+    }
+
+    #[test]
+    fn color_picks_out_hints_within_a_message() {
+        check(
+            Style::colored(),
+            Failure::input("bad\n  hint: mend it"),
+            "\u{1b}[1;31merror:\u{1b}[0m bad\n  \u{1b}[36mhint:\u{1b}[0m mend it",
+        );
+    }
+}
