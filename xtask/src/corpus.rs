@@ -1,0 +1,102 @@
+//! The text that the embedded model is pretrained on, and the model's tokenizer and configuration.
+//!
+//! Everything is written below `.data/corpus`: `train.jsonl` and `validation.jsonl` (one `{"text": ..}` a line, a
+//! document each) and `model/`, a Hugging Face folder without weights. The result is the same on every machine.
+
+mod exclusion;
+mod model;
+mod sources;
+
+use std::collections::HashSet;
+
+use serde::Serialize;
+
+use crate::{corpus::exclusion::Exclusion, data_sets, splits, workspace};
+
+/// One document in so many is held out for validation.
+const HELD_OUT: u128 = 50;
+
+/// A document as it stands in the corpus; no label ever does.
+#[derive(Serialize)]
+struct Document {
+    text: String,
+}
+
+/// Gathers the corpus, then trains the tokenizer on its training part.
+pub(crate) fn build() -> anyhow::Result<()> {
+    let exclusion = exclusion()?;
+    let mut train = Vec::new();
+    let mut validation = Vec::new();
+    let mut seen = HashSet::new();
+    let mut table = String::from(
+        "| source | licence | documents | words | left out |\n|---|---|---|---|---|\n",
+    );
+    for source in sources::ALL {
+        let (mut n_documents, mut n_words, mut n_left_out) = (0, 0, 0);
+        for pieces in (source.read)()? {
+            let pieces: Vec<String> = pieces
+                .into_iter()
+                .filter(|piece| {
+                    let kept = !exclusion.holds(piece)
+                        && seen.insert(exclusion::normalised(piece).join(" "));
+                    n_left_out += usize::from(!kept);
+                    kept
+                })
+                .collect();
+            if pieces.is_empty() {
+                continue;
+            }
+            let text = pieces.join("\n");
+            n_documents += 1;
+            n_words += text.split_whitespace().count();
+            let part = if splits::hash(&text) % HELD_OUT == 0 {
+                &mut validation
+            } else {
+                &mut train
+            };
+            part.push(Document { text });
+        }
+        let row = format!(
+            "| {} | {} | {n_documents} | {n_words} | {n_left_out} |\n",
+            source.name, source.licence
+        );
+        print!("{row}");
+        table.push_str(&row);
+    }
+    let folder = workspace::data("corpus");
+    workspace::write_json_lines(&folder.join("train.jsonl"), &train)?;
+    workspace::write_json_lines(&folder.join("validation.jsonl"), &validation)?;
+    let model = model::write(&folder.join("model"), &train)?;
+    let count = |documents: &[Document]| model.n_tokens(documents);
+    let summary = format!(
+        "{} training documents of {} tokens, {} validation documents of {} tokens",
+        train.len(),
+        count(&train)?,
+        validation.len(),
+        count(&validation)?,
+    );
+    println!("{}: {summary}", folder.display());
+    let note = format!(
+        "# Pretraining corpus\n\n{summary}; written by `cargo xtask corpus`.\n\n{table}\n\
+         Left out: pieces that occur twice, and those that share a text, or eight words in a row, with a data set that\n\
+         is used to judge the model.\n"
+    );
+    workspace::write(&folder.join("README.md"), note.as_bytes())
+}
+
+/// What the model must not have read: all of `sentences`, on which it is tuned and judged, and what the other English
+/// data sets hold out.
+fn exclusion() -> anyhow::Result<Exclusion> {
+    let mut exclusion = Exclusion::default();
+    for name in ["sentences", "sarcasm", "rotten-tomatoes"] {
+        let splits = data_sets::find(name)?.splits()?;
+        for (split, records) in splits.named() {
+            if split != "train" || name == "sentences" {
+                records
+                    .iter()
+                    .for_each(|record| exclusion.add(&record.text));
+            }
+        }
+    }
+    Ok(exclusion)
+}

