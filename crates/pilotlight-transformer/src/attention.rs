@@ -52,6 +52,10 @@ pub(crate) struct Attention {
 
 /// The projections to queries, keys and values.
 #[derive(Module, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one a layer, beside megabytes of weights"
+)]
 enum Inputs {
     Separate(SeparateInputs),
     Fused(Linear),

@@ -12,10 +12,10 @@ use pilotlight_core::{Embedded, KeyValue, TokenRow, Tuner};
 use crate::{
     attention::{AttentionConfig, Surroundings},
     block::Block,
-    embed::embed_words,
+    embed::{embed_words, learned_positions},
     feed_forward::FeedForwardConfig,
     hidden::Hidden,
-    kv_cache::Past,
+    kv_cache::{Past, prefixes},
     mask,
     norm::{Norm, NormConfig},
     position::{Rotary, RotaryConfig},
@@ -102,6 +102,14 @@ impl Decoder {
         self.config.head != LanguageHead::Absent
     }
 
+    /// Whether there is a position of this index; rotary ones never end.
+    pub(crate) fn has_position(&self, position: usize) -> bool {
+        match self.config.positions {
+            Positions::Rotary(_) => true,
+            Positions::Learned(n_positions) => position < n_positions,
+        }
+    }
+
     /// The scores of all words.
     ///
     /// # Shapes
@@ -142,13 +150,7 @@ impl Decoder {
 
     fn prefixes(&self, n_batch: usize, tuner: &dyn Tuner) -> Vec<Option<KeyValue>> {
         let dtype = self.word_embeddings().dtype();
-        (0..self.blocks.len())
-            .map(|layer| {
-                let KeyValue { key, value } = tuner.prefix(layer, n_batch)?;
-                // A method may learn in f32 on a model of less.
-                Some(KeyValue::new(key.cast(dtype), value.cast(dtype)))
-            })
-            .collect()
+        prefixes(self.blocks.len(), n_batch, dtype, tuner)
     }
 
     /// All layers and the final norm.
@@ -205,16 +207,4 @@ impl Decoder {
         let tables = |factor| rotary.tables(d_head, first, n_seq, factor, device, dtype);
         Some((tables((d_head as f64).sqrt().recip()), tables(1.0)))
     }
-}
-
-/// The embeddings `[1, n_seq, d_model]` of consecutive positions.
-fn learned_positions(embedding: &Embedding, first: usize, n_seq: usize) -> Tensor<3> {
-    let table = embedding.weight.val();
-    let [n_positions, _] = table.dims();
-    assert!(
-        first + n_seq <= n_positions,
-        "the sequence has {} positions, the model only {n_positions}",
-        first + n_seq
-    );
-    table.slice_dim(0, first..first + n_seq).unsqueeze()
 }

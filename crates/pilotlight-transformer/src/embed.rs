@@ -43,3 +43,19 @@ pub(crate) fn padded(
     let data = TensorData::new(indices, [rows.len(), n_seq]);
     Tensor::from_data(data, &embedding.weight.val().device())
 }
+
+/// The embeddings `[1, n_seq, d_model]` of consecutive positions.
+///
+/// # Panics
+///
+/// Panics if there are not as many positions.
+pub(crate) fn learned_positions(embedding: &Embedding, first: usize, n_seq: usize) -> Tensor<3> {
+    let table = embedding.weight.val();
+    let [n_positions, _] = table.dims();
+    assert!(
+        first + n_seq <= n_positions,
+        "the sequence has {} positions, the model only {n_positions}",
+        first + n_seq
+    );
+    table.slice_dim(0, first..first + n_seq).unsqueeze()
+}

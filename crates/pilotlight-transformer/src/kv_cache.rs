@@ -1,6 +1,7 @@
 //! Keys and values that stand in front of those of the sequence.
 
-use pilotlight_core::KeyValue;
+use burn::tensor::DType;
+use pilotlight_core::{KeyValue, Tuner};
 
 /// What every layer already has when a sequence arrives: learned prefixes, and for a cache that grows, the tokens
 /// of earlier calls.
@@ -14,6 +15,20 @@ pub(crate) struct Past {
 pub(crate) struct LayerPast {
     past: Option<KeyValue>,
     grows: bool,
+}
+
+/// The learned prefixes of all layers, in the element type of the model: a method may learn in f32 on a model of less.
+pub(crate) fn prefixes(
+    n_layers: usize,
+    n_batch: usize,
+    dtype: DType,
+    tuner: &dyn Tuner,
+) -> Vec<Option<KeyValue>> {
+    let of_layer = |layer| {
+        let KeyValue { key, value } = tuner.prefix(layer, n_batch)?;
+        Some(KeyValue::new(key.cast(dtype), value.cast(dtype)))
+    };
+    (0..n_layers).map(of_layer).collect()
 }
 
 impl Past {

@@ -9,20 +9,28 @@
 //! | [`model`] | what a model can be asked, whatever its architecture |
 //! | [`hidden`] | the states it returns |
 //! | [`head`] | scores of classes on top of a state |
+//! | [`generation`] | writing on with cached keys and values |
+//! | [`save`] | from a model back to a folder |
+//! | [`gguf`] | from a GGUF file to a folder |
 //! | [`checkpoint`] | tensors by name from safetensors files |
 //! | [`error`] | what can go wrong with files |
 
 pub mod checkpoint;
 pub mod error;
+pub mod generation;
+pub mod gguf;
 pub mod head;
 pub mod hidden;
 pub mod load;
 pub mod model;
+pub mod save;
 
 mod attention;
 mod block;
 mod decoder;
 mod embed;
+mod encoder;
+mod encoder_block;
 mod families;
 mod feed_forward;
 mod kv_cache;
@@ -34,7 +42,9 @@ mod project;
 mod random;
 
 pub use error::LoadError;
+pub use generation::{GenerateOptions, generate};
 pub use head::ClassificationHead;
 pub use hidden::Hidden;
 pub use load::{LoadOptions, Pretrained, init_random, load_bytes, load_folder};
 pub use model::Model;
+pub use save::save_folder;

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     decoder::{Decoder, DecoderConfig},
+    encoder::{Encoder, EncoderConfig},
     error::{List, LoadError},
     head::{ClassificationHead, HeadConfig},
     hidden::Hidden,
@@ -32,12 +33,14 @@ pub struct Model {
 #[derive(Module, Debug)]
 pub(crate) enum Network {
     Decoder(Decoder),
+    Encoder(Encoder),
 }
 
 /// The shape of a network.
 #[derive(Debug, Clone)]
 pub(crate) enum NetworkConfig {
     Decoder(DecoderConfig),
+    Encoder(EncoderConfig),
 }
 
 /// What is known of a model beside its parameters.
@@ -52,6 +55,7 @@ impl NetworkConfig {
     pub(crate) fn init(&self, device: &Device) -> Network {
         match self {
             Self::Decoder(config) => Network::Decoder(config.init(device)),
+            Self::Encoder(config) => Network::Encoder(config.init(device)),
         }
     }
 }
@@ -73,6 +77,7 @@ impl Model {
     pub fn is_decoder(&self) -> bool {
         match &self.network {
             Network::Decoder(_) => true,
+            Network::Encoder(_) => false,
         }
     }
 
@@ -81,6 +86,7 @@ impl Model {
     pub fn has_language_head(&self) -> bool {
         match &self.network {
             Network::Decoder(decoder) => decoder.has_head(),
+            Network::Encoder(_) => false,
         }
     }
 
@@ -88,6 +94,7 @@ impl Model {
     pub fn word_embeddings(&self) -> Tensor<2> {
         match &self.network {
             Network::Decoder(decoder) => decoder.word_embeddings(),
+            Network::Encoder(encoder) => encoder.word_embeddings(),
         }
     }
 
@@ -100,6 +107,7 @@ impl Model {
     pub fn forward(&self, rows: &[TokenRow], tuner: &dyn Tuner) -> Hidden {
         match &self.network {
             Network::Decoder(decoder) => decoder.forward(rows, tuner),
+            Network::Encoder(encoder) => encoder.forward(rows, tuner),
         }
     }
 
@@ -116,6 +124,7 @@ impl Model {
     pub fn logits(&self, states: Tensor<2>) -> Tensor<2> {
         match &self.network {
             Network::Decoder(decoder) => decoder.logits(states),
+            Network::Encoder(_) => panic!("an encoder has no language-model head"),
         }
     }
 
@@ -126,10 +135,8 @@ impl Model {
     /// - first and result: `[n_batch, d_model]`
     pub fn pooled(&self, first: Tensor<2>) -> Option<Tensor<2>> {
         match &self.network {
-            Network::Decoder(_) => {
-                drop(first);
-                None
-            }
+            Network::Decoder(_) => None,
+            Network::Encoder(encoder) => encoder.pooled(first),
         }
     }
 
@@ -196,5 +203,13 @@ impl Model {
     /// Number of parameters.
     pub fn n_parameters(&self) -> usize {
         self.num_params()
+    }
+
+    /// The decoder, if it is one.
+    pub(crate) fn decoder(&self) -> Option<&Decoder> {
+        match &self.network {
+            Network::Decoder(decoder) => Some(decoder),
+            Network::Encoder(_) => None,
+        }
     }
 }

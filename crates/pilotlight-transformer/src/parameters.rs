@@ -54,6 +54,8 @@ pub(crate) struct ParameterTable {
     root: &'static str,
     /// A prefix of all names that checkpoints of the bare base model leave out, as `transformer.`.
     pub(crate) optional_prefix: &'static str,
+    /// Endings of names, each with another one under which a checkpoint may hold the tensor.
+    pub(crate) aliases: Vec<(&'static str, &'static str)>,
     /// Beginnings of tensor names that are not parameters of this model.
     pub(crate) ignored_prefixes: Vec<&'static str>,
     /// Endings of tensor names that are not parameters of this model.
@@ -183,6 +185,16 @@ impl ParameterTable {
             dtype,
             report,
         })
+    }
+
+    /// A name and the aliases of it.
+    fn spellings(&self, name: &str) -> Vec<String> {
+        let alias = |(ending, other): &(&str, &str)| {
+            let stem = name.strip_suffix(ending)?;
+            Some(format!("{stem}{other}"))
+        };
+        let aliases = self.aliases.iter().filter_map(alias);
+        std::iter::once(name.to_owned()).chain(aliases).collect()
     }
 
     /// Whether a tensor of this name is known not to be a parameter of the model.
@@ -356,10 +368,13 @@ impl ModuleMapper for Loader<'_> {
             .unwrap_or(&parameter.name);
         let name = [parameter.name.as_str(), bare]
             .into_iter()
+            .flat_map(|name| self.table.spellings(name))
             .find(|name| self.checkpoint.contains(name));
         let expected = swapped(&param.lazy_shape(), parameter.layout);
-        let Some((name, shape)) = name.and_then(|name| Some((name, self.checkpoint.shape(name)?)))
-        else {
+        let found = name
+            .as_deref()
+            .and_then(|name| Some((name, self.checkpoint.shape(name)?)));
+        let Some((name, shape)) = found else {
             let missing = format!("missing: {} {expected:?}", parameter.name);
             self.report.problems.push(missing);
             return param;

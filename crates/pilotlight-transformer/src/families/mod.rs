@@ -3,6 +3,7 @@
 //! A family reads a Hugging Face `config.json` into a [`Blueprint`]: the shape of the network, and the table that
 //! ties every tensor of a checkpoint to a parameter. Nothing else in this crate knows a family.
 
+mod bert;
 pub(crate) mod config;
 mod gpt2;
 mod llama;
@@ -22,7 +23,11 @@ pub(crate) const FAMILIES: &[Family] = &[
     qwen2::FAMILY,
     qwen3::FAMILY,
     gpt2::FAMILY,
+    bert::FAMILY,
 ];
+
+/// From a configuration, and whether the checkpoint holds a tensor of a name, to a blueprint.
+pub(crate) type Read = fn(&Config, &dyn Fn(&str) -> bool) -> Blueprint;
 
 /// A family of models.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +37,7 @@ pub(crate) struct Family {
     /// Reads a configuration. `has` says whether the checkpoint holds a tensor, for parts that it may lack.
     ///
     /// What is wrong is recorded in the configuration; the blueprint is only used if nothing is.
-    pub(crate) read: fn(config: &Config, has: &dyn Fn(&str) -> bool) -> Blueprint,
+    pub(crate) read: Read,
 }
 
 /// Everything needed to build a model.

@@ -28,7 +28,7 @@ fn read(config: &Config, has: &dyn Fn(&str) -> bool) -> Blueprint {
     let d_model = config.count("n_embd", MAX_WIDTH);
     let n_layers = config.count("n_layer", MAX_LAYERS);
     let n_heads = config.count("n_head", MAX_WIDTH);
-    if d_model % n_heads != 0 {
+    if !d_model.is_multiple_of(n_heads) {
         config.problem(
             "n_head",
             format!("is {n_heads}, which does not divide n_embd = {d_model}"),

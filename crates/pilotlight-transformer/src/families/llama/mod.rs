@@ -66,7 +66,7 @@ pub(super) fn blueprint(
     let n_kv_heads = config
         .optional_count("num_key_value_heads", MAX_WIDTH)
         .unwrap_or(n_heads);
-    if n_heads % n_kv_heads != 0 {
+    if !n_heads.is_multiple_of(n_kv_heads) {
         config.problem(
             "num_key_value_heads",
             format!("is {n_kv_heads}, which does not divide num_attention_heads = {n_heads}"),
@@ -76,7 +76,7 @@ pub(super) fn blueprint(
         .optional_count("head_dim", MAX_WIDTH)
         .or(traits.default_d_head)
         .unwrap_or_else(|| {
-            if d_model % n_heads != 0 {
+            if !d_model.is_multiple_of(n_heads) {
                 config.problem(
                     "num_attention_heads",
                     format!("is {n_heads}, which does not divide hidden_size = {d_model}"),
@@ -84,7 +84,7 @@ pub(super) fn blueprint(
             }
             (d_model / n_heads).max(1)
         });
-    if d_head % 2 != 0 {
+    if !d_head.is_multiple_of(2) {
         config.problem(
             "head_dim",
             format!("is {d_head}; rotary positions need an even one"),

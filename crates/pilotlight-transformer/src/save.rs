@@ -1,0 +1,172 @@
+//! From a [`Model`] back to a Hugging Face folder.
+
+use std::{borrow::Cow, collections::HashMap, io::Write, path::Path};
+
+use burn::tensor::{DType, TensorData};
+use fs_err as fs;
+use safetensors::{Dtype, View};
+use serde_json::{Map, Value};
+use tempfile::NamedTempFile;
+
+use crate::{
+    checkpoint::WEIGHTS_FILE,
+    error::{List, LoadError},
+    load::CONFIG_FILE,
+    model::Model,
+};
+
+/// Writes `config.json` and `model.safetensors` as Hugging Face's `save_pretrained` does.
+///
+/// `source` is the folder or the `config.json` that the model was loaded or made from; the new one differs in its
+/// `dtype` alone. `dtype` is f32, f16 or bf16.
+///
+/// # Errors
+///
+/// Fails if the configuration cannot be read, `dtype` is another, or the folder cannot be written.
+pub fn save_folder(
+    model: &Model,
+    source: &Path,
+    out: &Path,
+    dtype: DType,
+) -> Result<(), LoadError> {
+    let source = if source.is_dir() {
+        source.join(CONFIG_FILE)
+    } else {
+        source.to_owned()
+    };
+    let name = match dtype {
+        DType::F32 => "float32",
+        DType::F16 => "float16",
+        DType::BF16 => "bfloat16",
+        other => {
+            let problem = format!("cannot be saved as {other:?}: use f32, f16 or bf16");
+            return Err(LoadError::Import(List(vec![problem])));
+        }
+    };
+    let text = fs::read(&source).map_err(|error| read_error(&source, error))?;
+    let mut config: Map<String, Value> =
+        serde_json::from_slice(&text).map_err(|error| LoadError::File {
+            path: source,
+            problem: format!("is not a JSON object: {error}"),
+            hint: "name the configuration that the model was made from".to_owned(),
+        })?;
+    config.remove("torch_dtype");
+    config.insert("dtype".to_owned(), Value::String(name.to_owned()));
+    let config = serde_json::to_vec_pretty(&config).expect("JSON values can be written");
+
+    let tensors = model
+        .export(&|_| true)
+        .into_iter()
+        .map(|(name, data)| (name, data.convert_dtype(dtype)))
+        .collect();
+    fs::create_dir_all(out).map_err(|error| write_error(out, error))?;
+    write_tensors(&out.join(WEIGHTS_FILE), tensors)?;
+    write_whole(&out.join(CONFIG_FILE), &config)
+}
+
+/// Writes a safetensors file that is either whole or not there, whatever happens meanwhile.
+///
+/// # Errors
+///
+/// Fails if the file cannot be written, or a tensor is not of a float type that the format has.
+pub fn write_tensors(path: &Path, tensors: Vec<(String, TensorData)>) -> Result<(), LoadError> {
+    let views: Vec<(String, Tensor)> = tensors
+        .into_iter()
+        .map(|(name, data)| Tensor::new(data).map(|tensor| (name, tensor)))
+        .collect::<Result<_, _>>()
+        .map_err(|problem| LoadError::Import(List(vec![problem])))?;
+    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    let file = temporary_beside(path)?;
+    safetensors::serialize_to_file(views, Some(metadata), file.path()).map_err(|error| {
+        let error = std::io::Error::other(error.to_string());
+        write_error(path, error)
+    })?;
+    keep(file, path)
+}
+
+fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), LoadError> {
+    let mut file = temporary_beside(path)?;
+    file.write_all(bytes)
+        .map_err(|error| write_error(path, error))?;
+    keep(file, path)
+}
+
+fn temporary_beside(path: &Path) -> Result<NamedTempFile, LoadError> {
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))
+        .map_err(|error| write_error(path, error))
+}
+
+/// Gives a finished temporary file its name, once its content is on the disk.
+fn keep(file: NamedTempFile, path: &Path) -> Result<(), LoadError> {
+    let finish = || {
+        // By name: the content may have been renamed to it.
+        let written = fs::File::open(file.path())?;
+        // Temporary files are their owner's alone; a model is to be shared like any other file.
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            fs::set_permissions(file.path(), std::fs::Permissions::from_mode(0o644))?;
+        }
+        written.sync_all()
+    };
+    finish().map_err(|error| write_error(path, error))?;
+    file.persist(path)
+        .map_err(|error| write_error(path, error.error))?;
+    Ok(())
+}
+
+fn read_error(path: &Path, source: std::io::Error) -> LoadError {
+    LoadError::Io {
+        action: "read",
+        path: path.to_owned(),
+        source,
+    }
+}
+
+fn write_error(path: &Path, source: std::io::Error) -> LoadError {
+    LoadError::Io {
+        action: "write",
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// A tensor as the safetensors crate wants to see it.
+struct Tensor {
+    dtype: Dtype,
+    shape: Vec<usize>,
+    data: TensorData,
+}
+
+impl Tensor {
+    fn new(data: TensorData) -> Result<Self, String> {
+        let dtype = match data.dtype() {
+            DType::F64 => Dtype::F64,
+            DType::F32 => Dtype::F32,
+            DType::F16 => Dtype::F16,
+            DType::BF16 => Dtype::BF16,
+            other => return Err(format!("elements of type {other:?} cannot be saved")),
+        };
+        let shape = data.shape().to_vec();
+        Ok(Self { dtype, shape, data })
+    }
+}
+
+impl View for Tensor {
+    fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(self.data.as_bytes())
+    }
+
+    fn data_len(&self) -> usize {
+        self.data.as_bytes().len()
+    }
+}

@@ -1,0 +1,431 @@
+//! Loading, changing and saving models, and every kind of bad input.
+
+use std::path::{Path, PathBuf};
+
+use burn::{
+    module::Module,
+    tensor::{DType, Device, TensorData},
+};
+use pilotlight_core::{Identity, Projection, Site, TokenRow};
+use pilotlight_transformer::{
+    LoadError, LoadOptions, Model, Pretrained, init_random, load_bytes, load_folder, save_folder,
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const CASES: [&str; 6] = [
+    "llama",
+    "llama_tied",
+    "llama_bias",
+    "qwen2",
+    "qwen3",
+    "gpt2",
+];
+
+fn golden(case: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/goldens")
+        .join(case)
+}
+
+fn options() -> LoadOptions {
+    LoadOptions::new(&Device::default())
+}
+
+fn model(case: &str) -> Model {
+    let loaded = load_folder(&golden(case), &options());
+    loaded.unwrap_or_else(|error| panic!("{error}")).model
+}
+
+/// A copy of a golden model whose configuration is changed.
+fn changed(case: &str, change: impl FnOnce(&mut Value)) -> TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    for entry in std::fs::read_dir(golden(case)).expect("a golden folder") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().expect("a name").to_owned();
+        std::fs::copy(&path, folder.path().join(name)).expect("a copy");
+    }
+    let path = folder.path().join("config.json");
+    let mut config = serde_json::from_slice(&std::fs::read(&path).expect("it")).expect("JSON");
+    change(&mut config);
+    std::fs::write(&path, config.to_string()).expect("a file");
+    folder
+}
+
+#[track_caller]
+fn message(folder: &Path) -> String {
+    load_folder(folder, &options())
+        .map(|_| ())
+        .expect_err("an error")
+        .to_string()
+}
+
+#[track_caller]
+fn check_config(case: &str, change: impl FnOnce(&mut Value), expected: &[&str]) {
+    let folder = changed(case, change);
+    let message = message(folder.path());
+    for part in expected {
+        assert!(message.contains(part), "{part:?} is not in: {message}");
+    }
+}
+
+#[test]
+fn all_wrong_values_are_listed_together() {
+    let change = |config: &mut Value| {
+        config["num_attention_heads"] = json!(0);
+        config["hidden_size"] = json!(-3);
+        config["num_hidden_layers"] = json!(1_000_000_000);
+        config["vocab_size"] = Value::Null;
+        config["rms_norm_eps"] = json!("small");
+        config["hidden_act"] = json!("sine");
+    };
+    check_config(
+        "llama",
+        change,
+        &[
+            "config.json",
+            "num_attention_heads is 0; it must be a number from 1",
+            "hidden_size is -3",
+            "num_hidden_layers is 1000000000",
+            "vocab_size is missing",
+            "rms_norm_eps is \"small\"",
+            "hidden_act is \"sine\"",
+        ],
+    );
+}
+
+#[test]
+fn heads_must_divide_the_width() {
+    let change = |config: &mut Value| {
+        config["num_attention_heads"] = json!(3);
+        config["head_dim"] = Value::Null;
+    };
+    check_config(
+        "llama",
+        change,
+        &[
+            "num_attention_heads is 3, which does not divide hidden_size = 16",
+            "num_key_value_heads",
+        ],
+    );
+    let change = |config: &mut Value| config["n_head"] = json!(5);
+    check_config(
+        "gpt2",
+        change,
+        &["n_head is 5, which does not divide n_embd = 16"],
+    );
+}
+
+#[test]
+fn unknown_rotary_scalings_are_refused() {
+    let change = |config: &mut Value| {
+        config["rope_parameters"] = json!({"rope_type": "yarn", "factor": 4.0});
+    };
+    check_config("llama", change, &["rope_type is \"yarn\"", "\"llama3\""]);
+    let change = |config: &mut Value| {
+        config["rope_parameters"] = json!({"rope_type": "llama3", "factor": 0});
+    };
+    check_config(
+        "llama",
+        change,
+        &["factor is 0", "low_freq_factor is missing"],
+    );
+}
+
+#[test]
+fn unknown_families_are_named_with_the_known_ones() {
+    let change = |config: &mut Value| config["model_type"] = json!("mamba");
+    check_config(
+        "llama",
+        change,
+        &["\"mamba\"", "llama, mistral, qwen2, qwen3, gpt2"],
+    );
+}
+
+#[test]
+fn every_tensor_that_does_not_fit_is_listed() {
+    let change = |config: &mut Value| {
+        config["num_hidden_layers"] = json!(1);
+        config["vocab_size"] = json!(41);
+        config["attention_bias"] = json!(true);
+    };
+    check_config(
+        "llama",
+        change,
+        &[
+            "misshapen: model.embed_tokens.weight is [40, 16], expected [41, 16]",
+            "missing: model.layers.0.self_attn.q_proj.bias [16]",
+            "unexpected: model.layers.1.mlp.down_proj.weight [16, 24]",
+            "hint:",
+        ],
+    );
+    // Very many layers are missing very many tensors: they are counted, not all shown.
+    let change = |config: &mut Value| config["num_hidden_layers"] = json!(4096);
+    check_config("llama", change, &["missing: model.layers.2.", "more"]);
+}
+
+#[test]
+fn damaged_files_are_refused() {
+    let folder = changed("llama", |_| {});
+    let path = folder.path().join("model.safetensors");
+    let whole = std::fs::read(&path).expect("weights");
+    for damaged in [
+        &whole[..whole.len() - 1],
+        &whole[..100],
+        &whole[..5],
+        b"",
+        b"not tensors at all",
+    ] {
+        std::fs::write(&path, damaged).expect("a file");
+        let message = message(folder.path());
+        assert!(
+            message.contains("model.safetensors is not a whole safetensors file"),
+            "{message}"
+        );
+    }
+    std::fs::write(folder.path().join("config.json"), "{\"a\": ").expect("a file");
+    assert!(message(folder.path()).contains("config.json is not a JSON object"));
+}
+
+#[test]
+fn missing_files_are_named() {
+    let folder = changed("llama", |_| {});
+    std::fs::rename(
+        folder.path().join("model.safetensors"),
+        folder.path().join("pytorch_model.bin"),
+    )
+    .expect("a file");
+    let message_ = message(folder.path());
+    assert!(
+        message_.contains("neither model.safetensors nor model.safetensors.index.json"),
+        "{message_}"
+    );
+    assert!(
+        message_.contains("hint: pytorch_model.bin is not read"),
+        "{message_}"
+    );
+    std::fs::remove_file(folder.path().join("config.json")).expect("a file");
+    assert!(message(folder.path()).contains("there is no config.json"));
+    let nowhere = folder.path().join("nowhere");
+    assert!(matches!(
+        load_folder(&nowhere, &options()),
+        Err(LoadError::Io { .. })
+    ));
+}
+
+#[test]
+fn an_index_that_does_not_fit_its_shards_is_refused() {
+    let folder = changed("llama_sharded", |_| {});
+    let path = folder.path().join("model.safetensors.index.json");
+    let index: Value = serde_json::from_slice(&std::fs::read(&path).expect("it")).expect("JSON");
+    let check = |change: &dyn Fn(&mut Value), expected: &str| {
+        let mut index = index.clone();
+        change(&mut index["weight_map"]);
+        std::fs::write(&path, index.to_string()).expect("a file");
+        let message = message(folder.path());
+        assert!(
+            message.contains(expected),
+            "{expected:?} is not in: {message}"
+        );
+    };
+    for outside in [
+        "../model.safetensors",
+        "/etc/passwd",
+        "sub/model.safetensors",
+        "..",
+        "",
+    ] {
+        check(
+            &|map| map["model.norm.weight"] = json!(outside),
+            &format!("names the shard {outside:?}, which is not a file of its folder"),
+        );
+    }
+    check(
+        &|map| map["model.extra"] = json!("model-00001-of-00003.safetensors"),
+        "missing: model.extra",
+    );
+    check(&|map| *map = json!({"a": 1}), "is not an index of shards");
+    check(
+        &|map| map["model.norm.weight"] = json!("gone.safetensors"),
+        "gone.safetensors",
+    );
+}
+
+#[test]
+fn models_in_memory_load() {
+    let read = |name: &str| std::fs::read(golden("llama").join(name)).expect("a file");
+    let (config, weights) = (read("config.json"), read("model.safetensors"));
+    let Pretrained { model: loaded, .. } =
+        load_bytes("the embedded model", &config, &weights, &options()).expect("a model");
+    assert_eq!(loaded.parameter_hash(), model("llama").parameter_hash());
+    let error = load_bytes("the embedded model", &config, &weights[..50], &options());
+    assert!(
+        error
+            .expect_err("an error")
+            .to_string()
+            .contains("the embedded model")
+    );
+}
+
+#[test]
+fn names_are_those_of_the_checkpoint() {
+    for case in CASES {
+        let model = model(case);
+        let mut names = model.parameter_names();
+        names.sort();
+        let file = std::fs::read(golden(case).join("model.safetensors")).expect("weights");
+        let tensors = safetensors::SafeTensors::deserialize(&file).expect("tensors");
+        let mut expected: Vec<String> = tensors.names().into_iter().map(str::to_owned).collect();
+        expected.sort();
+        assert_eq!(names, expected, "{case}");
+
+        let n_parameters: usize = tensors.iter().map(|(_, view)| view.data().len() / 4).sum();
+        assert_eq!(model.n_parameters(), n_parameters, "{case}");
+        for (name, data) in model.export(&|_| true) {
+            let view = tensors.tensor(&name).expect("a tensor");
+            assert_eq!(data.shape().to_vec(), view.shape(), "{name}");
+            assert_eq!(data.as_bytes(), view.data(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn sites_have_the_paths_of_their_weights() {
+    for case in CASES {
+        let model = model(case);
+        let shapes: std::collections::HashMap<_, _> = model
+            .export(&|_| true)
+            .into_iter()
+            .map(|(name, data)| (name, data.shape().to_vec()))
+            .collect();
+        for spec in &model.spec().projections {
+            let site = Site {
+                layer: 1,
+                projection: spec.projection,
+            };
+            let path = model.spec().path(site).expect("a path");
+            let mut shape = shapes[&format!("{path}.weight")].clone();
+            if case != "gpt2" {
+                shape.reverse();
+            }
+            assert_eq!(shape, [spec.d_input, spec.d_output], "{path}");
+        }
+    }
+    let fused = model("gpt2")
+        .spec()
+        .projection(Projection::QueryKeyValue)
+        .is_some();
+    assert!(fused);
+}
+
+#[test]
+fn saved_models_load_again() {
+    for case in CASES {
+        let model = model(case);
+        let out = tempfile::tempdir().expect("a folder");
+        save_folder(&model, &golden(case), out.path(), DType::F32).expect("a folder");
+        let again = load_folder(out.path(), &options()).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(
+            again.model.parameter_hash(),
+            model.parameter_hash(),
+            "{case}"
+        );
+
+        let half = tempfile::tempdir().expect("a folder");
+        save_folder(&model, &golden(case), half.path(), DType::F16).expect("a folder");
+        let config = std::fs::read_to_string(half.path().join("config.json")).expect("it");
+        assert!(config.contains("\"dtype\": \"float16\""), "{config}");
+        load_folder(half.path(), &options()).unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
+#[test]
+fn imported_parameters_replace_only_themselves() {
+    let before = model("llama");
+    let name = "model.layers.1.self_attn.q_proj.weight";
+    let mut tensors = before.export(&|other| other == name);
+    assert_eq!(tensors.len(), 1);
+    let values: Vec<f32> = (0..256).map(|value| value as f32).collect();
+    tensors[0].1 = TensorData::new(values, [16, 16]);
+    let hash = before.parameter_hash();
+    let after = before.import(tensors.clone()).expect("it fits");
+    assert_ne!(after.parameter_hash(), hash);
+    let exported = after.export(&|other| other == name);
+    assert_eq!(exported[0].1.as_bytes(), tensors[0].1.as_bytes());
+
+    let wrong = vec![
+        ("lm_head.bias".to_owned(), TensorData::from([0.0_f32])),
+        ("model.norm.weight".to_owned(), TensorData::from([0.0_f32])),
+    ];
+    let message = after.import(wrong).expect_err("an error").to_string();
+    assert!(message.contains("unexpected: lm_head.bias"), "{message}");
+    assert!(
+        message.contains("misshapen: model.norm.weight is [1], expected [16]"),
+        "{message}"
+    );
+}
+
+#[test]
+fn fresh_models_depend_on_the_seed_alone() {
+    for case in CASES {
+        let fresh = |seed| {
+            let fresh = init_random(&golden(case), seed, &options()).expect("a model");
+            assert_eq!(fresh.model.parameter_names(), model(case).parameter_names());
+            fresh.model
+        };
+        assert_eq!(fresh(1).parameter_hash(), fresh(1).parameter_hash());
+        assert_ne!(fresh(1).parameter_hash(), fresh(2).parameter_hash());
+    }
+    let fresh = init_random(&golden("gpt2"), 3, &options())
+        .expect("a model")
+        .model;
+    let spread = |name: &str| {
+        let (_, data) = fresh.export(&|other| other == name).remove(0);
+        let values = data.try_into_vec::<f32>().expect("f32");
+        let sum: f32 = values.iter().map(|value| value * value).sum();
+        (sum / values.len() as f32).sqrt()
+    };
+    assert!((spread("transformer.h.0.attn.c_attn.weight") - 0.02).abs() < 0.002);
+    assert!((spread("transformer.h.0.mlp.c_proj.weight") - 0.01).abs() < 0.001);
+    assert_eq!(spread("transformer.ln_f.weight"), 1.0);
+    assert_eq!(spread("transformer.ln_f.bias"), 0.0);
+}
+
+#[test]
+fn only_chosen_parameters_are_trained() {
+    let device = Device::default().autodiff();
+    let loaded = load_folder(&golden("qwen2"), &LoadOptions::new(&device)).expect("a model");
+    let model = loaded.model.set_trained(&|name| name.ends_with(".bias"));
+    let hash = model.parameter_hash();
+    let hidden = model.forward(&[TokenRow::new(vec![3, 4, 5])], &Identity);
+    let loss = model.logits(hidden.select(&[(0, 2)])).sum();
+    let gradients = burn::optim::GradientsParams::from_grads(loss.backward(), &model);
+    // Queries, keys and values of two layers have one.
+    assert_eq!(gradients.len(), 6);
+    // Nothing is trained, and the values are the same, after freezing again.
+    let frozen = model.set_trained(&|_| false);
+    assert_eq!(frozen.parameter_hash(), hash);
+    assert!(
+        !frozen
+            .forward(&[TokenRow::new(vec![3])], &Identity)
+            .states
+            .is_require_grad()
+    );
+}
+
+#[test]
+fn heads_are_seeded_and_travel_by_name() {
+    let model = model("llama");
+    let head = model.fresh_head(3, 1);
+    let exported = head.export();
+    assert_eq!(exported[0].0, "score.weight");
+    assert_eq!(exported[0].1.shape().to_vec(), [3, 16]);
+    assert_eq!(model.fresh_head(3, 1).export()[0].1, exported[0].1);
+    let other = model.fresh_head(3, 2);
+    assert_ne!(other.export()[0].1, exported[0].1);
+    let other = other.import(exported.clone()).expect("it fits");
+    assert_eq!(other.export()[0].1, exported[0].1);
+    let error = other.import(Vec::new()).expect_err("nothing");
+    assert!(error.to_string().contains("missing: score.weight"));
+    assert_eq!(head.num_params(), 48);
+}
