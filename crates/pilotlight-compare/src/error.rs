@@ -1,0 +1,114 @@
+//! Everything that can be wrong with an experiment.
+
+use std::{fmt, io, path::PathBuf};
+
+use pilotlight_data::DataError;
+
+/// What is wrong with an experiment or a run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CompareError {
+    /// Settings that are wrong: all of them.
+    #[error("{0}")]
+    Settings(Problems),
+    /// A file cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// There is no preset of this name.
+    #[error("there is no preset `{name}`\nhint: {hint}")]
+    Preset {
+        /// The name asked for.
+        name: String,
+        /// Those that there are.
+        hint: String,
+    },
+    /// The data, the task or the tokenizer is not what it should be.
+    #[error(transparent)]
+    Data(#[from] DataError),
+}
+
+/// Problems of an experiment; never empty inside a [`CompareError`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Problems(Vec<Problem>);
+
+/// One problem of an experiment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where the setting was written: a file and its line, a variable, an argument. `None` for settings that were
+    /// not written anywhere.
+    pub origin: Option<String>,
+    /// The key in dotted form, where the problem is one of a key.
+    pub key: Option<String>,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it; may be empty.
+    pub hint: String,
+}
+
+impl Problems {
+    /// The problems in the order of their discovery.
+    pub fn listed(&self) -> &[Problem] {
+        &self.0
+    }
+
+    /// Adds a problem, unless it is known already.
+    pub(crate) fn push(&mut self, problem: Problem) {
+        if !self.0.contains(&problem) {
+            self.0.push(problem);
+        }
+    }
+
+    /// An error if there is a problem.
+    pub(crate) fn into_result(self) -> Result<(), CompareError> {
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(CompareError::Settings(self))
+        }
+    }
+}
+
+impl Extend<Problem> for Problems {
+    fn extend<T: IntoIterator<Item = Problem>>(&mut self, problems: T) {
+        problems.into_iter().for_each(|problem| self.push(problem));
+    }
+}
+
+impl From<Problem> for CompareError {
+    fn from(problem: Problem) -> Self {
+        Self::Settings(Problems(vec![problem]))
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.0.iter().enumerate() {
+            if index > 0 {
+                writeln!(f)?;
+            }
+            write!(f, "{problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(origin) = &self.origin {
+            write!(f, "{origin}: ")?;
+        }
+        if let Some(key) = &self.key {
+            write!(f, "`{key}`: ")?;
+        }
+        write!(f, "{}", self.message)?;
+        if !self.hint.is_empty() {
+            write!(f, "\n  hint: {}", self.hint)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,177 @@
+//! What an experiment file says.
+
+use indexmap::IndexMap;
+use pilotlight_data::{DataConfig, TaskConfig};
+use pilotlight_train::TrainConfig;
+use pilotlight_tuners::TunerConfig;
+use serde::{Deserialize, Serialize};
+
+/// All settings of one run: what `resolved.toml` holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExperimentConfig {
+    /// Seed of everything that is drawn: initial values, order of the examples, splits.
+    #[serde(default = "default_seed")]
+    pub seed: u64,
+    /// Where tensors live: `auto` or the name of a device, as `pilot devices` lists them.
+    #[serde(default = "default_device")]
+    pub device: String,
+    /// The pretrained model.
+    pub base: BaseConfig,
+    /// The records.
+    pub data: DataConfig,
+    /// What a record asks of the model.
+    pub task: TaskConfig,
+    /// The method.
+    pub tuner: TunerConfig,
+    /// How it is trained.
+    #[serde(default)]
+    pub train: TrainConfig,
+    /// What is measured at the end.
+    #[serde(default)]
+    pub report: ReportConfig,
+}
+
+/// Section `[base]`: the pretrained model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BaseConfig {
+    /// Folder of the model, its name on a hub, or `embedded:NAME`.
+    pub model: String,
+    /// Regular expressions; base parameters whose Hugging Face name one of them matches are trained. `[".*"]` is full
+    /// fine-tuning, `["\\.bias$"]` is BitFit.
+    #[serde(default)]
+    pub train: Vec<String>,
+    /// Type in which the model computes.
+    #[serde(default)]
+    pub dtype: Precision,
+    /// Where its parameters come from.
+    #[serde(default)]
+    pub init: BaseInit,
+}
+
+/// Type in which a model computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32 bits.
+    #[default]
+    F32,
+    /// 16 bits, of which 10 are of the fraction.
+    F16,
+    /// 16 bits, of which 7 are of the fraction.
+    Bf16,
+}
+
+/// Where the parameters of the base model come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BaseInit {
+    /// Its checkpoint.
+    #[default]
+    Pretrained,
+    /// The seeded initialisation of its architecture: pretraining from nothing.
+    Random,
+}
+
+/// Section `[report]`: what is measured behind the training.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ReportConfig {
+    /// Whether a test set that `data.limit_test` shortens is also tested as a whole.
+    pub whole_test: bool,
+    /// Resamples of the bootstrap interval.
+    pub resamples: usize,
+    /// Share of resamples that the interval covers.
+    pub confidence: f64,
+}
+
+impl Default for ReportConfig {
+    fn default() -> Self {
+        Self {
+            whole_test: false,
+            resamples: 10_000,
+            confidence: 0.95,
+        }
+    }
+}
+
+/// Several methods on the same task: an experiment file with `[methods.NAME]` tables.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Comparison {
+    /// Name of the preset or file.
+    pub name: String,
+    /// Each method is run with each of these seeds.
+    pub seeds: Vec<u64>,
+    /// The methods in the order of the file.
+    pub methods: IndexMap<String, MethodConfig>,
+}
+
+/// One method of a comparison.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MethodConfig {
+    /// Its name in tables.
+    pub label: String,
+    /// The settings of its runs; the seed is replaced by each of the comparison's.
+    pub config: ExperimentConfig,
+}
+
+impl ExperimentConfig {
+    /// Everything about the values that can be told without the model, as `(key, what is wrong, hint)`.
+    pub fn problems(&self) -> Vec<(String, String, String)> {
+        let mut problems = Vec::new();
+        for (index, pattern) in self.base.train.iter().enumerate() {
+            if let Err(error) = regex::Regex::new(pattern) {
+                problems.push((
+                    format!("base.train[{index}]"),
+                    format!("is not a regular expression: {}", last_line(&error)),
+                    "\".*\" trains everything, \"\\\\.bias$\" all that ends in .bias".into(),
+                ));
+            }
+        }
+        if self.base.init == BaseInit::Random && self.base.train.is_empty() {
+            problems.push((
+                "base.init".into(),
+                "a random base that is not trained learns nothing".into(),
+                "add `train = [\".*\"]` to [base]".into(),
+            ));
+        }
+        for (key, message) in self.train.problems() {
+            problems.push((format!("train.{key}"), message, String::new()));
+        }
+        if self.report.resamples == 0 {
+            let message = "expected at least 1, found 0".into();
+            problems.push(("report.resamples".into(), message, String::new()));
+        }
+        if !(self.report.confidence > 0.0 && self.report.confidence < 1.0) {
+            problems.push((
+                "report.confidence".into(),
+                format!(
+                    "expected a number between 0 and 1, found {}",
+                    self.report.confidence
+                ),
+                "0.95 is usual".into(),
+            ));
+        }
+        problems
+    }
+
+    /// Whether any base parameter is trained.
+    pub fn trains_base(&self) -> bool {
+        !self.base.train.is_empty()
+    }
+}
+
+fn last_line(error: &regex::Error) -> String {
+    let text = error.to_string();
+    let line = text.lines().last().unwrap_or_default();
+    line.trim_start_matches("error: ").to_owned()
+}
+
+fn default_seed() -> u64 {
+    1
+}
+
+fn default_device() -> String {
+    "auto".into()
+}

@@ -1,0 +1,442 @@
+//! Where settings come from, weakest first: a preset inside the program, the experiment file, `PILOT_*` variables,
+//! `--set key=value` arguments.
+//!
+//! Every value remembers where it was written, so that a mistake is reported with its file and line, its variable
+//! or its argument.
+
+mod check;
+mod overlay;
+mod paths;
+mod suggest;
+mod tree;
+mod written;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use config::{Config, Map, Value, ValueKind};
+use indexmap::IndexMap;
+use pilotlight_tuners::TunerConfig;
+use serde::de::DeserializeOwned;
+
+use crate::{
+    error::{CompareError, Problem, Problems},
+    experiment::{Comparison, ExperimentConfig, MethodConfig},
+    presets,
+};
+use overlay::{Layer, overlay};
+use tree::{Origin, as_table};
+
+pub(crate) use suggest::quote;
+
+/// Where fetched data and models are, unless `PILOT_DATA` says otherwise.
+pub const DATA_FOLDER: &str = ".data";
+
+/// The layers of an experiment's settings.
+#[derive(Debug, Clone)]
+pub struct Layers {
+    /// Name of a preset at the bottom; an experiment file may name one itself by `preset = "NAME"`.
+    pub preset: Option<String>,
+    /// The experiment file.
+    pub file: Option<PathBuf>,
+    /// `PILOT_SECTION__KEY` variables and their values; others are ignored.
+    pub variables: Vec<(String, String)>,
+    /// `key=value` arguments, the later ones stronger.
+    pub assignments: Vec<String>,
+    /// Folder to which the paths of presets are relative.
+    pub data_folder: PathBuf,
+}
+
+/// Where settings were written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origins(BTreeMap<String, String>);
+
+/// The settings of one run and where they were written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Experiment {
+    /// The settings.
+    pub config: ExperimentConfig,
+    /// Where they were written.
+    pub origins: Origins,
+}
+
+impl Default for Layers {
+    fn default() -> Self {
+        Self {
+            preset: None,
+            file: None,
+            variables: Vec::new(),
+            assignments: Vec::new(),
+            data_folder: DATA_FOLDER.into(),
+        }
+    }
+}
+
+impl Layers {
+    /// No layers yet but the variables of this process.
+    pub fn of_process() -> Self {
+        let variables = std::env::vars_os();
+        let variables = variables.filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        });
+        let data_folder = std::env::var_os("PILOT_DATA").map_or(DATA_FOLDER.into(), PathBuf::from);
+        Self {
+            variables: variables
+                .filter(|(name, _)| name.starts_with(written::PREFIX))
+                .collect(),
+            data_folder,
+            ..Self::default()
+        }
+    }
+
+    /// The settings of one run; of a comparison's methods `method` names one.
+    ///
+    /// # Errors
+    ///
+    /// All problems of the settings in one report, or that a file cannot be read.
+    pub fn experiment(&self, method: Option<&str>) -> Result<Experiment, CompareError> {
+        let Settings { root, methods, .. } = self.stack()?;
+        let mut problems = Problems::default();
+        let root = match (method, methods.is_empty()) {
+            (None, true) => root,
+            (None, false) => {
+                let names: Vec<String> = methods.keys().cloned().collect();
+                return Err(Problem {
+                    origin: None,
+                    key: Some("methods".into()),
+                    message: format!("one run has one method, found {}", names.join(", ")),
+                    hint: format!(
+                        "choose one by `--method {}`, or run all by `pilot compare`",
+                        names[0]
+                    ),
+                }
+                .into());
+            }
+            (Some(name), _) => match methods.get(name) {
+                Some(method) => method.clone(),
+                None => return Err(no_method(name, &methods).into()),
+            },
+        };
+        let experiment = read(root, &mut problems);
+        problems.into_result()?;
+        Ok(experiment
+            .map(|(_, experiment)| experiment)
+            .expect("a section that cannot be read is a problem"))
+    }
+
+    /// The settings of a comparison; without `[methods]` there is one, called by the name of its method.
+    ///
+    /// # Errors
+    ///
+    /// As [`experiment`](Self::experiment).
+    pub fn comparison(&self) -> Result<Comparison, CompareError> {
+        let Settings {
+            name,
+            root,
+            methods,
+            seeds,
+        } = self.stack()?;
+        let mut problems = Problems::default();
+        let seeds = seeds.and_then(|seeds| check::read::<Vec<u64>>("seeds", &seeds, &mut problems));
+        let single = methods.is_empty();
+        let tables = match single {
+            true => IndexMap::from([(String::new(), root)]),
+            false => methods,
+        };
+        let mut methods = IndexMap::new();
+        for (name, table) in tables {
+            let Some((label, Experiment { config, .. })) = read(table, &mut problems) else {
+                continue;
+            };
+            let name = if single {
+                config.tuner.method().to_owned()
+            } else {
+                name
+            };
+            let label = label.unwrap_or_else(|| name.replace(['-', '_'], " "));
+            methods.insert(name, MethodConfig { label, config });
+        }
+        let seeds = seeds.unwrap_or_else(|| {
+            methods
+                .values()
+                .take(1)
+                .map(|method| method.config.seed)
+                .collect()
+        });
+        if seeds.is_empty() {
+            problems.push(Problem {
+                origin: None,
+                key: Some("seeds".into()),
+                message: "expected at least one seed, found an empty list".into(),
+                hint: "for example `seeds = [1, 2, 3]`".into(),
+            });
+        }
+        problems.into_result()?;
+        Ok(Comparison {
+            name,
+            seeds,
+            methods,
+        })
+    }
+
+    /// All layers on top of each other.
+    fn stack(&self) -> Result<Settings, CompareError> {
+        let mut problems = Problems::default();
+        let here = Path::new("");
+        let file = self.file.as_deref().map(read_file).transpose()?;
+        let file = file.map(|(text, folder)| {
+            let origin = Origin::Lines(shown(self.file.as_deref().unwrap_or(here)));
+            parsed(&text, &origin, folder, &mut problems)
+        });
+        let named = file.as_ref().and_then(|file| file.get("preset"));
+        let preset = match (&self.preset, named) {
+            (Some(name), _) => Some(name.clone()),
+            (None, Some(value)) => check::read::<String>("preset", value, &mut problems),
+            (None, None) => None,
+        };
+        let bottom = match &preset {
+            Some(name) => {
+                let origin = Origin::Lines(format!("preset {name}"));
+                let text = presets::find(name)?.text;
+                Some(parsed(text, &origin, &self.data_folder, &mut problems))
+            }
+            None => None,
+        };
+        let mut variables = written::variables(&self.variables, &mut problems);
+        paths::anchor(&mut variables, here);
+        let mut assignments = written::assignments(&self.assignments, &mut problems);
+        paths::anchor(&mut assignments, here);
+        problems.into_result()?;
+
+        let stacked = Config::builder()
+            .add_source(Layer(bottom.unwrap_or_default()))
+            .add_source(Layer(file.unwrap_or_default()))
+            .add_source(written::Environment(variables))
+            .add_source(Layer(assignments))
+            .build();
+        let mut root = match stacked.map(|stacked| stacked.cache.kind) {
+            Ok(ValueKind::Table(root)) => root,
+            _ => Map::new(),
+        };
+        root.shift_remove("preset");
+        let seeds = root.shift_remove("seeds");
+        let methods = methods(&root, root.get("methods"))?;
+        root.shift_remove("methods");
+        let file_name = self.file.as_deref().and_then(Path::file_stem);
+        let name = file_name.map(|name| name.to_string_lossy().into_owned());
+        Ok(Settings {
+            name: name.or(preset).unwrap_or_else(|| "comparison".into()),
+            root,
+            methods,
+            seeds,
+        })
+    }
+}
+
+/// The settings of all layers, the parts of a comparison taken apart.
+struct Settings {
+    name: String,
+    root: Map<String, Value>,
+    /// Settings of each method: the shared ones with its own on top.
+    methods: IndexMap<String, Map<String, Value>>,
+    seeds: Option<Value>,
+}
+
+fn methods(
+    root: &Map<String, Value>,
+    methods: Option<&Value>,
+) -> Result<IndexMap<String, Map<String, Value>>, Problem> {
+    let Some(methods) = methods else {
+        return Ok(IndexMap::new());
+    };
+    let mut shared = root.clone();
+    shared.shift_remove("methods");
+    let expected = |key: &str, value: &Value| Problem {
+        origin: value.origin().map(String::from),
+        key: Some(key.to_owned()),
+        message: "expected a table of settings".into(),
+        hint: "for example `[methods.lora]` and below it `tuner.method = \"lora\"`".into(),
+    };
+    let tables = as_table(methods).ok_or_else(|| expected("methods", methods))?;
+    let merged = tables.iter().map(|(name, value)| {
+        let table = as_table(value).ok_or_else(|| expected(&format!("methods.{name}"), value))?;
+        let mut settings = shared.clone();
+        overlay(&mut settings, table.clone());
+        Ok((name.clone(), settings))
+    });
+    merged.collect()
+}
+
+/// Reads the settings of one run and the method's label, if it has one. All problems are added to `problems`; there
+/// is none where the result is complete.
+fn read(
+    mut root: Map<String, Value>,
+    problems: &mut Problems,
+) -> Option<(Option<String>, Experiment)> {
+    let origins = Origins::of(&root);
+    let mut found = Problems::default();
+    let mut fields = Fields {
+        root: &mut root,
+        problems: &mut found,
+    };
+    let label: Option<String> = fields.optional("label");
+    let seed = fields.optional("seed");
+    let device = fields.optional("device");
+    let base = fields.section("base");
+    let data = fields.section("data");
+    let task = fields.section("task");
+    let tuner: Option<TunerConfig> = fields.section("tuner");
+    let train = fields.section("train");
+    let report = fields.section("report");
+    for (key, value) in &root {
+        found.push(unknown_key(key, value));
+    }
+    let config = (|| {
+        Some(ExperimentConfig {
+            seed: seed.unwrap_or(1),
+            device: device.unwrap_or_else(|| "auto".into()),
+            base: base?,
+            data: data?,
+            task: task?,
+            tuner: tuner?,
+            train: train?,
+            report: report?,
+        })
+    })();
+    let values = config.iter().flat_map(ExperimentConfig::problems);
+    found.extend(values.map(|(key, message, hint)| Problem {
+        origin: origins.of_key(&key),
+        key: Some(key),
+        message,
+        hint,
+    }));
+    let is_sound = found.listed().is_empty();
+    problems.extend(found.listed().iter().cloned());
+    let experiment = config.map(|config| Experiment { config, origins })?;
+    is_sound.then_some((label, experiment))
+}
+
+/// The top-level keys, taken one by one.
+struct Fields<'a> {
+    root: &'a mut Map<String, Value>,
+    problems: &'a mut Problems,
+}
+
+impl Fields<'_> {
+    fn optional<T: DeserializeOwned>(&mut self, key: &str) -> Option<T> {
+        let value = self.root.shift_remove(key)?;
+        check::read(key, &value, self.problems)
+    }
+
+    /// A section; one that is not there is an empty table.
+    fn section<T: DeserializeOwned>(&mut self, key: &str) -> Option<T> {
+        let empty = || Value::new(None, ValueKind::Table(Map::new()));
+        let value = self.root.shift_remove(key).unwrap_or_else(empty);
+        check::read(key, &value, self.problems)
+    }
+}
+
+fn unknown_key(key: &str, value: &Value) -> Problem {
+    const TOP: [&str; 11] = [
+        "seed", "device", "base", "data", "task", "tuner", "train", "report", "seeds", "methods",
+        "preset",
+    ];
+    let origin = value.origin().unwrap_or_default();
+    let split = suggest::sections().into_iter().find_map(|(section, _)| {
+        let rest = key.strip_prefix(section)?.strip_prefix('_')?;
+        Some(format!("{}{section}__{rest}", written::PREFIX).to_uppercase())
+    });
+    let known: Vec<String> = TOP.iter().map(|name| (*name).to_owned()).collect();
+    let hint = match split.filter(|_| origin.starts_with(written::PREFIX)) {
+        Some(variable) => format!("two underscores part section and key: {variable}"),
+        None => match suggest::section_of(key) {
+            Some(section) => format!("`{key}` belongs to [{section}]"),
+            None => suggest::key("", key, &known),
+        },
+    };
+    Problem {
+        origin: value.origin().map(String::from),
+        key: Some(key.to_owned()),
+        message: "there is no such key".into(),
+        hint,
+    }
+}
+
+fn no_method(name: &str, methods: &IndexMap<String, Map<String, Value>>) -> Problem {
+    let known: Vec<String> = methods.keys().cloned().collect();
+    Problem {
+        origin: Some("--method".into()),
+        key: None,
+        message: format!("there is no method {}", quote(name)),
+        hint: match known.is_empty() {
+            true => "the file has no [methods]: leave it out".into(),
+            false => suggest::key("", name, &known),
+        },
+    }
+}
+
+fn parsed(
+    text: &str,
+    origin: &Origin,
+    folder: &Path,
+    problems: &mut Problems,
+) -> Map<String, Value> {
+    match tree::parse(text, origin) {
+        Ok(mut settings) => {
+            paths::anchor(&mut settings, folder);
+            settings
+        }
+        Err(found) => {
+            problems.extend(found);
+            Map::new()
+        }
+    }
+}
+
+fn read_file(path: &Path) -> Result<(String, &Path), CompareError> {
+    let text = std::fs::read_to_string(path).map_err(|source| CompareError::File {
+        path: path.into(),
+        source,
+    })?;
+    Ok((text, path.parent().unwrap_or(Path::new(""))))
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+impl Origins {
+    fn of(root: &Map<String, Value>) -> Self {
+        let mut origins = BTreeMap::new();
+        note(root, "", &mut origins);
+        Self(origins)
+    }
+
+    /// Where a key was written, or the nearest table or list around it.
+    pub fn of_key(&self, key: &str) -> Option<String> {
+        let mut key = key;
+        loop {
+            if let Some(origin) = self.0.get(key) {
+                return Some(origin.clone());
+            }
+            key = &key[..key.rfind(['.', '['])?];
+        }
+    }
+}
+
+fn note(table: &Map<String, Value>, prefix: &str, origins: &mut BTreeMap<String, String>) {
+    for (name, value) in table {
+        let key = format!("{prefix}{name}");
+        if let Some(inner) = as_table(value) {
+            note(inner, &format!("{key}."), origins);
+        }
+        if let Some(origin) = value.origin() {
+            origins.insert(key, origin.to_owned());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

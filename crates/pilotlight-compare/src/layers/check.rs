@@ -1,0 +1,320 @@
+//! Settings into types, with every mistake found in one pass.
+//!
+//! serde stops at the first mistake and, inside a tagged enum, forgets where it was. Here a table is read again
+//! and again: the key at fault is the one without which the mistake disappears; it is noted, taken out, and the
+//! rest is read. Tables are small, so this costs nothing that anyone would notice.
+
+use config::{Value, ValueKind};
+use serde::de::{DeserializeOwned, IntoDeserializer, value::MapDeserializer};
+
+use super::{suggest, tree::to_toml};
+use crate::error::{Problem, Problems};
+
+/// One step into a tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Step {
+    Key(String),
+    Index(usize),
+}
+
+/// Reads the section of this name. All keys at fault are added to `problems`; what is left without them is
+/// returned where it is enough.
+pub(super) fn read<T: DeserializeOwned>(
+    name: &str,
+    section: &Value,
+    problems: &mut Problems,
+) -> Option<T> {
+    let mut tree = to_toml(section);
+    let mut removed: Vec<Vec<Step>> = Vec::new();
+    loop {
+        let message = match T::deserialize(tree.clone()) {
+            Ok(value) => return Some(value),
+            Err(error) => error.message().trim().to_owned(),
+        };
+        let path = culprit::<T>(&tree, &message);
+        if let Some(key) = missing(&message) {
+            let mut path = path;
+            path.push(Step::Key(key));
+            if !removed.contains(&path) {
+                problems.push(missing_key(name, section, &path));
+            }
+            return None;
+        }
+        problems.push(describe(name, section, &path, &message));
+        // A list without one of its items may be too short: it goes as a whole.
+        let mut taken = path;
+        if let Some(Step::Index(_)) = taken.last() {
+            taken.pop();
+        }
+        if taken.is_empty() {
+            return None;
+        }
+        remove(&mut tree, &taken);
+        removed.push(taken);
+    }
+}
+
+/// The keys that `T` knows, in its own order.
+pub(super) fn known_keys<T: DeserializeOwned>() -> Vec<String> {
+    let probe = [("\u{0}", 0)].into_iter();
+    let probe = MapDeserializer::<_, serde::de::value::Error>::new(probe);
+    match T::deserialize(probe.into_deserializer()) {
+        Ok(_) => Vec::new(),
+        Err(error) => expected_names(&error.to_string()),
+    }
+}
+
+/// The path to the value without which reading does not fail with `message`.
+fn culprit<T: DeserializeOwned>(root: &toml::Value, message: &str) -> Vec<Step> {
+    let mut path = Vec::new();
+    while let Some(step) = faulty_child::<T>(root, &path, message) {
+        path.push(step);
+    }
+    path
+}
+
+fn faulty_child<T: DeserializeOwned>(
+    root: &toml::Value,
+    path: &[Step],
+    message: &str,
+) -> Option<Step> {
+    let node = get(root, path)?;
+    if node.is_array() && message.starts_with("invalid length") {
+        return None;
+    }
+    // Candidates that are required are set aside: taking one out always changes the message.
+    let mut required = Vec::new();
+    for step in children(node) {
+        let mut candidate = path.to_vec();
+        candidate.push(step.clone());
+        let mut without = root.clone();
+        remove(&mut without, &candidate);
+        let Err(error) = T::deserialize(without) else {
+            return Some(step);
+        };
+        let other = error.message().trim();
+        if other == message {
+            continue;
+        }
+        match &step {
+            Step::Key(key) if missing(other).as_ref() == Some(key) => required.push(step),
+            _ => return Some(step),
+        }
+    }
+    if missing(message).is_some() {
+        return None;
+    }
+    let named = |step: &Step| {
+        let child = get(node, std::slice::from_ref(step));
+        child.is_some_and(|child| message.contains(&unexpected(child)))
+    };
+    let position = required.iter().position(named);
+    position.map(|position| required.swap_remove(position))
+}
+
+/// The key that `message` says is missing.
+fn missing(message: &str) -> Option<String> {
+    if let Some((key, rest)) = message
+        .strip_prefix('`')
+        .and_then(|rest| rest.split_once('`'))
+        && rest.starts_with(" is missing")
+    {
+        return Some(key.to_owned());
+    }
+    quoted_after(message, "missing field ")
+}
+
+/// A value as serde's messages call it.
+fn unexpected(value: &toml::Value) -> String {
+    match value {
+        toml::Value::String(string) => string.clone(),
+        toml::Value::Integer(number) => format!("integer `{number}`"),
+        toml::Value::Float(_) => "floating point".into(),
+        toml::Value::Boolean(boolean) => format!("boolean `{boolean}`"),
+        toml::Value::Array(_) => "sequence".into(),
+        _ => "map".into(),
+    }
+}
+
+fn missing_key(name: &str, section: &Value, path: &[Step]) -> Problem {
+    Problem {
+        origin: nearest_origin(section, path),
+        key: Some(dotted(name, path)),
+        message: "is missing".into(),
+        hint: suggest::example(&dotted(name, path)),
+    }
+}
+
+fn describe(name: &str, section: &Value, path: &[Step], message: &str) -> Problem {
+    let key = dotted(name, path);
+    let message = own_words(message, path);
+    let (message, hint) = split_hint(&message);
+    let found = locate(section, path).map(found);
+    let problem = |message: String, hint: String| Problem {
+        origin: nearest_origin(section, path),
+        key: Some(key.clone()),
+        message,
+        hint,
+    };
+    if let Some(unknown) = quoted_after(message, "unknown field ") {
+        let hint = suggest::key(name, &unknown, &expected_names(message));
+        return problem("there is no such key".into(), hint);
+    }
+    if let Some(unknown) = quoted_after(message, "unknown variant ") {
+        let known = expected_names(message);
+        let known: Vec<String> = known.iter().map(|name| format!("\"{name}\"")).collect();
+        let hint = suggest::closest(&format!("\"{unknown}\""), &known)
+            .map_or(String::new(), |near| format!("did you mean {near}?"));
+        let expected = format!("expected {}", suggest::either(&known));
+        return problem(format!("{expected}, found \"{unknown}\""), hint);
+    }
+    match (message.rsplit_once("expected "), found) {
+        (Some((_, expected)), Some(found)) => {
+            let expected = plain(expected);
+            problem(format!("expected {expected}, found {found}"), hint)
+        }
+        _ => problem(message.to_owned(), hint),
+    }
+}
+
+/// The part of a message that speaks of the key at the end of `path`, where messages name their key in front and
+/// several may stand in one.
+fn own_words(message: &str, path: &[Step]) -> String {
+    let Some(Step::Key(key)) = path.last() else {
+        return message.to_owned();
+    };
+    let name = format!("`{key}`");
+    let mut lines = message.lines().skip_while(|line| !line.starts_with(&name));
+    let Some(first) = lines.next() else {
+        return message.to_owned();
+    };
+    let rest = lines.take_while(|line| !line.starts_with('`'));
+    let first = first[name.len()..].trim_start_matches(':').trim_start();
+    [first]
+        .into_iter()
+        .chain(rest)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// A message without the hint at its end, and the hint.
+fn split_hint(message: &str) -> (&str, String) {
+    match message.split_once("\n") {
+        Some((message, rest)) if rest.trim_start().starts_with("hint: ") => {
+            let hint = rest.trim_start().trim_start_matches("hint: ");
+            (message, hint.to_owned())
+        }
+        _ => (message, String::new()),
+    }
+}
+
+/// serde's words for a type in the words of the person who writes TOML.
+fn plain(expected: &str) -> String {
+    match expected.trim() {
+        "usize" | "u64" | "u32" | "u16" | "u8" => "a whole number, 0 or more".into(),
+        "i64" | "i32" | "isize" => "a whole number".into(),
+        "f64" | "f32" | "a float" => "a number".into(),
+        "a sequence" => "a list".into(),
+        "a map" => "a table".into(),
+        "a string" | "path string" => "a text in quotes".into(),
+        "a boolean" => "true or false".into(),
+        other if other.starts_with("struct ") || other.starts_with("internally tagged enum") => {
+            "a table".into()
+        }
+        other if other.starts_with("an array of length ") => {
+            other.replacen("an array", "a list", 1)
+        }
+        other => other.to_owned(),
+    }
+}
+
+/// A value in a few words.
+fn found(value: &Value) -> String {
+    match &value.kind {
+        ValueKind::String(text) => suggest::quote(text),
+        ValueKind::Array(items) if items.is_empty() => "an empty list".into(),
+        ValueKind::Array(items) => format!("a list of {}", items.len()),
+        ValueKind::Table(_) => "a table".into(),
+        other => other.to_string(),
+    }
+}
+
+/// The names in backquotes behind the word "expected".
+fn expected_names(message: &str) -> Vec<String> {
+    let Some((_, names)) = message.rsplit_once("expected ") else {
+        return Vec::new();
+    };
+    let names = names.split('`').skip(1).step_by(2);
+    names.map(String::from).collect()
+}
+
+fn quoted_after(message: &str, words: &str) -> Option<String> {
+    let rest = message.strip_prefix(words)?.strip_prefix('`')?;
+    // A name may hold backquotes itself; what follows it does not begin with one.
+    let end = rest.find("`, ").or_else(|| rest.rfind('`'))?;
+    Some(rest[..end].to_owned())
+}
+
+fn dotted(name: &str, path: &[Step]) -> String {
+    let mut key = name.to_owned();
+    for step in path {
+        match step {
+            Step::Key(next) if key.is_empty() => key = next.clone(),
+            Step::Key(next) => key += &format!(".{next}"),
+            Step::Index(index) => key += &format!("[{index}]"),
+        }
+    }
+    key
+}
+
+fn locate<'a>(value: &'a Value, path: &[Step]) -> Option<&'a Value> {
+    path.iter()
+        .try_fold(value, |value, step| match (&value.kind, step) {
+            (ValueKind::Table(table), Step::Key(key)) => table.get(key),
+            (ValueKind::Array(items), Step::Index(index)) => items.get(*index),
+            _ => None,
+        })
+}
+
+/// Where the value, or the innermost table around it, was written.
+fn nearest_origin(section: &Value, path: &[Step]) -> Option<String> {
+    let lengths = (0..=path.len()).rev();
+    lengths
+        .filter_map(|length| locate(section, &path[..length])?.origin())
+        .map(String::from)
+        .next()
+}
+
+fn children(node: &toml::Value) -> Vec<Step> {
+    match node {
+        toml::Value::Table(table) => table.keys().cloned().map(Step::Key).collect(),
+        toml::Value::Array(items) => (0..items.len()).map(Step::Index).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn get<'a>(root: &'a toml::Value, path: &[Step]) -> Option<&'a toml::Value> {
+    path.iter().try_fold(root, |node, step| match step {
+        Step::Key(key) => node.get(key),
+        Step::Index(index) => node.get(index),
+    })
+}
+
+fn remove(root: &mut toml::Value, path: &[Step]) {
+    let Some((last, parents)) = path.split_last() else {
+        return;
+    };
+    let parent = parents.iter().try_fold(root, |node, step| match step {
+        Step::Key(key) => node.get_mut(key),
+        Step::Index(index) => node.get_mut(index),
+    });
+    match (parent, last) {
+        (Some(toml::Value::Table(table)), Step::Key(key)) => {
+            table.remove(key);
+        }
+        (Some(toml::Value::Array(items)), Step::Index(index)) => {
+            items.remove(*index);
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,302 @@
+use pilotlight_data::TaskKind;
+use pilotlight_train::OptimizerKind;
+
+use super::*;
+
+const FILE: &str = r#"
+seed = 7
+[base]
+model = "./model"
+[data]
+train = "train.jsonl"
+test = "/else/test.jsonl"
+[task]
+kind = "classification"
+labels = { B = " bad", A = " good" }
+[tuner]
+method = "soft-prompt"
+prompt_length = 5
+[train]
+steps = 10
+"#;
+
+/// A folder with an experiment file, and its layer.
+struct File {
+    folder: tempfile::TempDir,
+    layers: Layers,
+}
+
+fn file(text: &str) -> File {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("experiment.toml");
+    std::fs::write(&path, text).expect("written");
+    let layers = Layers {
+        file: Some(path),
+        ..Layers::default()
+    };
+    File { folder, layers }
+}
+
+impl File {
+    fn set(mut self, assignments: &[&str]) -> Self {
+        self.layers.assignments = assignments.iter().map(ToString::to_string).collect();
+        self
+    }
+
+    fn variables(mut self, variables: &[(&str, &str)]) -> Self {
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        self.layers.variables = variables.iter().map(own).collect();
+        self
+    }
+
+    #[track_caller]
+    fn config(&self) -> ExperimentConfig {
+        let experiment = self.layers.experiment(None);
+        experiment.unwrap_or_else(|error| panic!("{error}")).config
+    }
+
+    /// The report without the path of the temporary folder.
+    #[track_caller]
+    fn report(&self, error: CompareError) -> String {
+        let folder = self.folder.path().display().to_string();
+        error.to_string().replace(&(folder + "/"), "")
+    }
+
+    #[track_caller]
+    fn fails(&self, expected: &str) {
+        let error = self.layers.experiment(None).expect_err("a mistake");
+        assert_eq!(self.report(error), expected);
+    }
+}
+
+#[test]
+fn a_file_is_read_with_its_paths_made_absolute() {
+    let file = file(FILE);
+    let config = file.config();
+    assert_eq!(config.seed, 7);
+    assert_eq!(config.device, "auto");
+    assert_eq!(config.task.kind, TaskKind::Classification);
+    assert_eq!(config.data.train, file.folder.path().join("train.jsonl"));
+    assert_eq!(config.data.test, Some("/else/test.jsonl".into()));
+    let model = file.folder.path().join("./model");
+    assert_eq!(Path::new(&config.base.model), model);
+    // The order of the labels is that of the classes.
+    assert!(config.task.labels.keys().eq(["B", "A"]));
+}
+
+#[test]
+fn later_layers_are_stronger() {
+    let config = file(FILE)
+        .variables(&[
+            ("PILOT_TRAIN__STEPS", "20"),
+            ("PILOT_TRAIN__BATCH_SIZE", "4"),
+            ("PILOT_SEED", "9"),
+            ("PILOT_DATA", "not a setting"),
+            ("PATH", "not ours"),
+        ])
+        .set(&[
+            "train.steps=30",
+            "train.optimizer=sgd",
+            "base.train = [\".*\"]",
+        ])
+        .config();
+    assert_eq!(config.seed, 9);
+    assert_eq!(config.train.batch_size, 4);
+    assert_eq!(config.train.steps, Some(30));
+    assert_eq!(config.train.optimizer, OptimizerKind::Sgd);
+    assert_eq!(config.base.train, [".*"]);
+}
+
+#[test]
+fn another_method_on_the_command_line_replaces_the_section() {
+    let config = file(FILE)
+        .set(&["tuner.rank=4", "tuner.method=lora"])
+        .config();
+    assert_eq!(config.tuner.method(), "lora");
+}
+
+#[test]
+fn resolved_settings_are_the_settings_again() {
+    let first = file(FILE).config();
+    let text = toml::to_string(&first).expect("TOML");
+    assert_eq!(file(&text).config(), first, "{text}");
+}
+
+#[test]
+fn a_preset_is_the_bottom_layer() {
+    let preset = |layers: Layers| layers.comparison().expect("settings");
+    let own = preset(Layers {
+        preset: Some("default".into()),
+        ..Layers::default()
+    });
+    let named = preset(file("preset = \"default\"\nseed = 5\n[train]\nbatch_size = 3").layers);
+    assert_eq!(own.name, "default");
+    assert_eq!(named.seeds, [5]);
+    assert_eq!(named.methods.len(), own.methods.len());
+    let method = named.methods.first().expect("a method").1;
+    assert_eq!(method.config.train.batch_size, 3);
+    let error = presets::find("defualt").expect_err("no such preset");
+    assert!(error.to_string().contains("hint: "), "{error}");
+}
+
+#[test]
+fn every_preset_can_be_read() {
+    for preset in presets::PRESETS {
+        let layers = Layers {
+            preset: Some(preset.name.into()),
+            data_folder: "/data".into(),
+            ..Layers::default()
+        };
+        let comparison = layers
+            .comparison()
+            .unwrap_or_else(|error| panic!("{}: {error}", preset.name));
+        assert!(comparison.methods.len() > 2);
+        for method in comparison.methods.values() {
+            let model = &method.config.base.model;
+            assert!(
+                model.starts_with("/data/models/") || model.starts_with("embedded:"),
+                "{model}"
+            );
+        }
+    }
+}
+
+#[test]
+fn methods_override_any_section() {
+    let text = FILE.to_owned()
+        + r#"
+[methods.prompt]
+[methods.full]
+label = "everything"
+base.train = [".*"]
+tuner.method = "none"
+train.learning_rate = 2e-5
+"#;
+    let file = file(&(String::from("seeds = [1, 2]\n") + &text))
+        .variables(&[("PILOT_METHODS__FULL__TRAIN__STEPS", "3")]);
+    let comparison = file.layers.comparison().expect("settings");
+    assert_eq!(comparison.name, "experiment");
+    assert_eq!(comparison.seeds, [1, 2]);
+    let [prompt, full] = ["prompt", "full"].map(|name| &comparison.methods[name]);
+    assert_eq!((&*prompt.label, &*full.label), ("prompt", "everything"));
+    assert_eq!(prompt.config.tuner.method(), "soft-prompt");
+    assert_eq!(full.config.tuner.method(), "none");
+    assert_eq!(full.config.train.learning_rate, 2e-5);
+    assert_eq!(full.config.train.steps, Some(3));
+    assert_eq!(prompt.config.train.steps, Some(10));
+
+    let one = file.layers.experiment(Some("full")).expect("settings");
+    assert_eq!(one.config, full.config);
+    let none = file.layers.experiment(None).expect_err("two methods");
+    assert!(none.to_string().contains("`--method prompt`"), "{none}");
+    let typo = file.layers.experiment(Some("ful")).expect_err("a typo");
+    assert!(typo.to_string().contains("did you mean `full`?"), "{typo}");
+}
+
+#[test]
+fn all_mistakes_are_reported_at_once() {
+    let text = FILE
+        .replace(
+            "steps = 10",
+            "stesp = 10\nlearning_rate = \"fast\"\nbetas = [0.9, \"x\"]",
+        )
+        .replace(
+            "kind = \"classification\"",
+            "kind = \"clasification\"\nmax_tokens = -3",
+        )
+        .replace("train = \"train.jsonl\"", "train = 5\nlearning_rate = 0.1");
+    file(&text).set(&["tuner.prompt_lenght=4"]).fails(
+        "experiment.toml:6: `data.train`: expected a text in quotes, found 5\n\
+         experiment.toml:7: `data.learning_rate`: there is no such key\n  \
+           hint: `learning_rate` belongs to [train]\n\
+         experiment.toml:10: `task.kind`: expected \"classification\", \"completion\" or \"language-modelling\", found \"clasification\"\n  \
+           hint: did you mean \"classification\"?\n\
+         experiment.toml:11: `task.max_tokens`: expected a whole number, 0 or more, found -3\n\
+         --set tuner.prompt_lenght=4: `tuner.prompt_lenght`: is no key of method `soft-prompt`\n  \
+           hint: did you mean `prompt_length`? There are `prompt_length`, `placement`, `init`, `std`, `vocab_top_k`, `text`, `from_prompt`\n\
+         experiment.toml:17: `train.stesp`: there is no such key\n  \
+           hint: did you mean `steps`?\n\
+         experiment.toml:18: `train.learning_rate`: expected a number, found \"fast\"\n\
+         experiment.toml:19: `train.betas[1]`: expected a number, found \"x\"",
+    );
+}
+
+#[test]
+fn what_is_missing_is_asked_for() {
+    file("[train]\nsteps = 1").fails(
+        "`base.model`: is missing\n  \
+           hint: name a model: `model = \"folder or hub name\"` in [base]\n\
+         `data.train`: is missing\n  \
+           hint: name the training data: `train = \"train.jsonl\"` in [data]\n\
+         `task.kind`: is missing\n  \
+           hint: say what is learned: `kind = \"classification\"`, \"completion\" or \"language-modelling\" in [task]\n\
+         `tuner.method`: is missing\n  \
+           hint: name a method: `method = \"soft-prompt\"` in [tuner], \"none\" to train the base alone",
+    );
+}
+
+#[test]
+fn a_variable_with_one_underscore_is_explained() {
+    file(FILE).variables(&[("PILOT_TRAIN_STEPS", "5")]).fails(
+        "PILOT_TRAIN_STEPS: `train_steps`: there is no such key\n  \
+           hint: two underscores part section and key: PILOT_TRAIN__STEPS",
+    );
+}
+
+#[test]
+fn top_level_mistakes_find_their_section() {
+    let text = FILE.replace("seed = 7", "sede = 7\nsteps = 3");
+    file(&text).fails(
+        "experiment.toml:2: `sede`: there is no such key\n  \
+           hint: did you mean `seed`?\n\
+         experiment.toml:3: `steps`: there is no such key\n  \
+           hint: `steps` belongs to [train]",
+    );
+}
+
+#[test]
+fn values_that_make_no_sense_name_their_line() {
+    let text = FILE
+        .replace("steps = 10", "batch_size = 0")
+        .replace("\"./model\"", "\"./model\"\ntrain = [\"(\"]");
+    let report = {
+        let file = file(&text);
+        let error = file.layers.experiment(None).expect_err("mistakes");
+        file.report(error)
+    };
+    assert!(
+        report.contains(
+            "experiment.toml:5: `base.train[0]`: is not a regular expression: unclosed group"
+        ),
+        "{report}"
+    );
+    assert!(
+        report.contains("experiment.toml:16: `train.batch_size`: must be at least 1"),
+        "{report}"
+    );
+}
+
+#[test]
+fn all_that_is_not_toml_is_reported_with_its_line() {
+    let report = {
+        let file = file("seed = 1\n[base]\nmodel = folder\n[data\ntrain = 3\n");
+        let error = file.layers.experiment(None).expect_err("not TOML");
+        file.report(error)
+    };
+    assert!(
+        report.starts_with("experiment.toml:3: not TOML: "),
+        "{report}"
+    );
+    assert!(
+        report.contains("\nexperiment.toml:4: not TOML: "),
+        "{report}"
+    );
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let mut layers = file("").layers;
+    layers.file = Some("/nowhere/experiment.toml".into());
+    let error = layers.experiment(None).expect_err("no file").to_string();
+    assert!(error.contains("/nowhere/experiment.toml"), "{error}");
+}

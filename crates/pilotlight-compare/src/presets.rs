@@ -1,0 +1,60 @@
+//! Ready-made comparisons inside the program.
+
+use crate::error::CompareError;
+
+/// A ready-made comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Preset {
+    /// Its name.
+    pub name: &'static str,
+    /// What it compares on what, in a line.
+    pub summary: &'static str,
+    /// What it needs to be fetched by `cargo xtask fetch` or `pilot fetch`.
+    pub needs: &'static [&'static str],
+    /// Its experiment file.
+    pub text: &'static str,
+}
+
+/// All presets.
+pub const PRESETS: &[Preset] = &[
+    Preset {
+        name: "default",
+        summary: "a small decoder inside the program reads the sentiment of sentences",
+        needs: &[],
+        text: include_str!("../presets/default.toml"),
+    },
+    Preset {
+        name: "smollm2-sentences",
+        summary: "SmolLM2-135M-Instruct reads the sentiment of sentences from three domains",
+        needs: &["smollm2-135m-instruct", "sentences"],
+        text: include_str!("../presets/smollm2-sentences.toml"),
+    },
+    Preset {
+        name: "smollm2-sarcasm",
+        summary: "SmolLM2-135M-Instruct tells sarcastic headlines from serious ones",
+        needs: &["smollm2-135m-instruct", "sarcasm"],
+        text: include_str!("../presets/smollm2-sarcasm.toml"),
+    },
+    Preset {
+        name: "minilm-rotten-tomatoes",
+        summary: "MiniLM-L6, an encoder with a head, judges film reviews",
+        needs: &["minilm-l6", "rotten-tomatoes"],
+        text: include_str!("../presets/minilm-rotten-tomatoes.toml"),
+    },
+];
+
+/// The preset of this name.
+///
+/// # Errors
+///
+/// [`CompareError::Preset`] if there is none.
+pub fn find(name: &str) -> Result<&'static Preset, CompareError> {
+    let preset = PRESETS.iter().find(|preset| preset.name == name);
+    preset.ok_or_else(|| CompareError::Preset {
+        name: name.to_owned(),
+        hint: {
+            let names: Vec<&str> = PRESETS.iter().map(|preset| preset.name).collect();
+            format!("there are {}", names.join(", "))
+        },
+    })
+}
