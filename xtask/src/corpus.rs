@@ -49,7 +49,7 @@ pub(crate) fn build() -> anyhow::Result<()> {
             let text = pieces.join("\n");
             n_documents += 1;
             n_words += text.split_whitespace().count();
-            let part = if splits::hash(&text) % HELD_OUT == 0 {
+            let part = if splits::hash(&text).is_multiple_of(HELD_OUT) {
                 &mut validation
             } else {
                 &mut train

