@@ -10,10 +10,10 @@
 //! PEFT ignores what it does not know. A prompt behind the input, say, would silently become one in front of it;
 //! such an adapter therefore gets no file that PEFT reads.
 
-use std::{
-    io::{self, Write as _},
-    path::{Path, PathBuf},
-};
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, TensorData};
 use pilotlight_core::ModelSpec;
@@ -22,6 +22,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     error::{Problems, TunerError, list_names},
+    files::{read, remove, write, write_json},
     method::Tensors,
     peft::PeftFields,
     registry::{AnyTuner, TunerConfig},
@@ -361,46 +362,5 @@ fn no_adapter(folder: &Path, message: impl Into<String>, hint: impl Into<String>
         folder: folder.to_owned(),
         message: message.into(),
         hint: hint.into(),
-    }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, TunerError> {
-    std::fs::read(path).map_err(|source| TunerError::Read {
-        path: path.to_owned(),
-        source,
-    })
-}
-
-fn write_json(path: &Path, content: &impl Serialize) -> Result<(), TunerError> {
-    let json = serde_json::to_string_pretty(content).map_err(|error| TunerError::Write {
-        path: path.to_owned(),
-        source: error.into(),
-    })?;
-    write(path, (json + "\n").as_bytes())
-}
-
-/// Writes beside the file and renames, so that there is always either the old file or the new one.
-fn write(path: &Path, bytes: &[u8]) -> Result<(), TunerError> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let replace = || {
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        Ok(())
-    };
-    replace().map_err(|source: io::Error| TunerError::Write {
-        path: path.to_owned(),
-        source,
-    })
-}
-
-fn remove(path: &Path) -> Result<(), TunerError> {
-    match std::fs::remove_file(path) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(TunerError::Write {
-            path: path.to_owned(),
-            source,
-        }),
-        _ => Ok(()),
     }
 }

@@ -11,6 +11,7 @@
 
 pub mod adapter_files;
 pub mod error;
+mod files;
 mod keys;
 pub mod lora;
 pub mod method;
@@ -18,6 +19,8 @@ pub mod peft;
 pub mod registry;
 pub mod soft_prompt;
 mod tensor_file;
+#[cfg(test)]
+mod test_support;
 pub mod untuned;
 
 pub use adapter_files::{BaseInfo, SavedAdapter, TaskType, load_adapter, save_adapter};

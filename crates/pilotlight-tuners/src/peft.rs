@@ -1,5 +1,6 @@
 //! The fields of PEFT's `adapter_config.json`.
 
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::error::Problems;
@@ -69,6 +70,16 @@ impl PeftFields {
             self.expected(name, "a text");
         }
         text
+    }
+
+    /// A value of any form, if there is one; `expected` says which form, where it has another one.
+    pub fn read<T: DeserializeOwned>(&mut self, name: &str, expected: &str) -> Option<T> {
+        let value = self.get(name)?.clone();
+        let value = serde_json::from_value(value).ok();
+        if value.is_none() {
+            self.expected(name, expected);
+        }
+        value
     }
 
     /// Refuses the field unless it is missing, null, false, empty or one of `harmless`: another value would change

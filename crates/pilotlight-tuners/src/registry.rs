@@ -1,5 +1,8 @@
 //! The list of methods: one line each.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     fmt,
     path::{Path, PathBuf},

@@ -9,14 +9,14 @@ use std::{
 use burn::tensor::{DType, TensorData};
 use safetensors::{Dtype, SafeTensors, View};
 
-use crate::error::{Problems, TunerError};
+use crate::{
+    error::{Problems, TunerError},
+    files,
+};
 
 /// All tensors of a file, as f32.
 pub(crate) fn read(path: &Path) -> Result<BTreeMap<String, TensorData>, TunerError> {
-    let bytes = std::fs::read(path).map_err(|source| TunerError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
+    let bytes = files::read(path)?;
     let mut problems = Problems::default();
     let mut tensors = BTreeMap::new();
     match SafeTensors::deserialize(&bytes) {

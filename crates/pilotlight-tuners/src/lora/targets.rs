@@ -38,19 +38,18 @@ impl Targets {
         Self::Names(names.collect())
     }
 
-    /// The sites that are chosen, in the order of the layers.
-    pub(crate) fn sites(&self, spec: &ModelSpec) -> Vec<Site> {
+    /// The sites that are chosen, with their paths, in the order of the layers.
+    pub(crate) fn sites(&self, spec: &ModelSpec) -> Vec<(Site, String)> {
         let pattern = match self {
             Self::Pattern(pattern) => whole(pattern).ok(),
             _ => None,
         };
-        let mut sites: Vec<Site> = all_sites(spec)
+        let mut sites: Vec<(Site, String)> = all_sites(spec)
             .filter(|(_, path)| match self {
                 Self::AllLinear => true,
                 Self::Names(names) => names.iter().any(|name| ends_in(path, name)),
                 Self::Pattern(_) => pattern.as_ref().is_some_and(|regex| regex.is_match(path)),
             })
-            .map(|(site, _)| site)
             .collect();
         sites.sort_unstable();
         sites

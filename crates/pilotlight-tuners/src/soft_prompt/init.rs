@@ -81,7 +81,7 @@ fn mean_norm(word_embeddings: &Tensor<2>) -> f64 {
     for start in (0..n_vocab).step_by(CHUNK) {
         let chunk = word_embeddings
             .clone()
-            .slice([start..(start + CHUNK).min(n_vocab)]);
+            .slice_dim(0, start..(start + CHUNK).min(n_vocab));
         for vector in values(chunk).chunks_exact(d_model) {
             sum += vector
                 .iter()
