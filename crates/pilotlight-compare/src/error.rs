@@ -3,6 +3,9 @@
 use std::{fmt, io, path::PathBuf};
 
 use pilotlight_data::DataError;
+use pilotlight_train::TrainError;
+use pilotlight_transformer::LoadError;
+use pilotlight_tuners::TunerError;
 
 /// What is wrong with an experiment or a run.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +30,55 @@ pub enum CompareError {
         /// Those that there are.
         hint: String,
     },
+    /// A model or a device cannot be had.
+    #[error("{message}{}", hint_line(hint))]
+    Unresolved {
+        /// What is wrong.
+        message: String,
+        /// What to do about it; may be empty.
+        hint: String,
+    },
+    /// The tokenizer has words that the model lacks.
+    #[error(
+        "the tokenizer of {model} has {tokenizer_words} entries, the model {model_words} word embeddings\n\
+         hint: they do not belong together; copy tokenizer.json and model.safetensors from the same place"
+    )]
+    Mismatch {
+        /// The model.
+        model: String,
+        /// Entries of the tokenizer.
+        tokenizer_words: usize,
+        /// Word embeddings of the model.
+        model_words: usize,
+    },
+    /// A folder holds a finished run of other settings.
+    #[error(
+        "{} holds a finished run of other settings\nhint: choose another folder, or remove it",
+        folder.display()
+    )]
+    OtherRun {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The content of a file is not what it should be.
+    #[error("{}: {message}\nhint: {hint}", path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+        /// What to do about it.
+        hint: String,
+    },
+    /// The model cannot be loaded or saved.
+    #[error(transparent)]
+    Model(#[from] LoadError),
+    /// The tuner cannot be made.
+    #[error(transparent)]
+    Tuner(#[from] TunerError),
+    /// The run cannot be trained or evaluated.
+    #[error(transparent)]
+    Train(#[from] TrainError),
     /// The data, the task or the tokenizer is not what it should be.
     #[error(transparent)]
     Data(#[from] DataError),
@@ -82,6 +134,20 @@ impl Extend<Problem> for Problems {
 impl From<Problem> for CompareError {
     fn from(problem: Problem) -> Self {
         Self::Settings(Problems(vec![problem]))
+    }
+}
+
+impl CompareError {
+    pub(crate) fn file(path: impl Into<PathBuf>, source: io::Error) -> Self {
+        let path = path.into();
+        Self::File { path, source }
+    }
+}
+
+fn hint_line(hint: &str) -> String {
+    match hint {
+        "" => String::new(),
+        hint => format!("\nhint: {hint}"),
     }
 }
 

@@ -48,6 +48,10 @@ pub struct BaseConfig {
     /// Where its parameters come from.
     #[serde(default)]
     pub init: BaseInit,
+    /// Type in which the whole trained model is saved as a folder of its own, beside the adapter; by default it is
+    /// where `init = "random"`, in the type it was trained in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub save: Option<Precision>,
 }
 
 /// Type in which a model computes.

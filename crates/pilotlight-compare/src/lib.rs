@@ -5,15 +5,39 @@
 //! | [`experiment`] | what an experiment file says |
 //! | [`layers`] | preset, file, environment and command line as one set of settings |
 //! | [`presets`] | ready-made comparisons inside the program |
+//! | [`sources`], [`embedded`] | models and records by their names |
+//! | [`base`] | a loaded model with its tokenizer, and a task prepared for it |
+//! | [`run`] | one run; [`result`]: what came out of it |
+//! | [`statistics`] | accuracies, intervals, paired comparisons |
+//! | [`matrix`], [`launch`] | several methods and seeds, in one process or in many |
+//! | [`table`] | what methods cost and reach, side by side |
+//! | [`memory`] | the largest memory of a stretch of work |
 
+pub mod base;
+pub mod embedded;
 pub mod error;
 pub mod experiment;
+pub mod launch;
 pub mod layers;
+pub mod matrix;
+pub mod memory;
 pub mod presets;
+pub mod result;
+pub mod run;
+pub mod sources;
 pub mod statistics;
+pub mod table;
+pub mod vocabulary;
 
+pub use base::Base;
 pub use error::{CompareError, Problem, Problems};
 pub use experiment::{
     BaseConfig, BaseInit, Comparison, ExperimentConfig, MethodConfig, Precision, ReportConfig,
 };
+pub use launch::{ChildProcess, InProcess, Launcher, PlannedRun};
 pub use layers::{Experiment, Layers, Origins};
+pub use matrix::{CompareEvent, Report, compare, plan};
+pub use result::RunResult;
+pub use run::{RunObserver, RunOptions, Stage, Unwatched, run};
+pub use sources::{ModelSource, Resolver};
+pub use table::Table;

@@ -1,0 +1,91 @@
+//! Where the runs of a comparison are carried out: in this process, or each in one of its own.
+
+use std::{path::PathBuf, process::Command};
+
+use crate::{
+    error::CompareError,
+    experiment::ExperimentConfig,
+    layers::Origins,
+    result::RunResult,
+    run::{ERROR_FILE, RunObserver, RunOptions, read_result, run},
+    sources::Resolver,
+};
+
+/// A run of a comparison.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlannedRun {
+    /// Name of its method in the comparison; empty for the untuned base.
+    pub method: String,
+    /// The method's name in tables.
+    pub label: String,
+    /// Its settings, the seed among them.
+    pub config: ExperimentConfig,
+    /// Its folder, in which `resolved.toml` stands already.
+    pub folder: PathBuf,
+}
+
+/// Something that carries out runs. A run that was begun is gone on with.
+pub trait Launcher {
+    /// Carries out a run and waits for its end.
+    ///
+    /// # Errors
+    ///
+    /// Why it failed, in words.
+    fn launch(&mut self, run: &PlannedRun) -> Result<RunResult, String>;
+}
+
+/// Carries out runs in this process. Memory that earlier runs left behind counts towards the peak of later ones.
+pub struct InProcess<'a> {
+    /// Finds models and devices.
+    pub resolver: &'a dyn Resolver,
+    /// Where the settings were written, for messages.
+    pub origins: &'a Origins,
+    /// Who watches.
+    pub observer: &'a mut dyn RunObserver,
+}
+
+impl Launcher for InProcess<'_> {
+    fn launch(&mut self, planned: &PlannedRun) -> Result<RunResult, String> {
+        let options = RunOptions {
+            resolver: self.resolver,
+            origins: self.origins,
+            resume: true,
+            untuned: false,
+            keep_checkpoints: false,
+        };
+        let result = run(&planned.config, &planned.folder, &options, self.observer);
+        result.map_err(|error| error.to_string())
+    }
+}
+
+/// Carries out each run in a process of its own, so that its peak of memory is its own too.
+///
+/// The process that `command` describes has to call [`run`] on `resolved.toml` in the run's folder, to resume, and to
+/// leave its result there. What it does with its standard streams is the command's business.
+pub struct ChildProcess<F: FnMut(&PlannedRun) -> Command> {
+    /// The process for a run.
+    pub command: F,
+}
+
+impl<F: FnMut(&PlannedRun) -> Command> Launcher for ChildProcess<F> {
+    fn launch(&mut self, planned: &PlannedRun) -> Result<RunResult, String> {
+        let error_file = planned.folder.join(ERROR_FILE);
+        // Of an earlier try.
+        let _ = std::fs::remove_file(&error_file);
+        let mut command = (self.command)(planned);
+        let program = command.get_program().to_string_lossy().into_owned();
+        let status = command
+            .status()
+            .map_err(|error| format!("{program} cannot be started: {error}"))?;
+        if status.success() {
+            let result = read_result(&planned.folder.join("result.json"));
+            return result.map_err(|error: CompareError| error.to_string());
+        }
+        match std::fs::read_to_string(&error_file) {
+            Ok(message) => Err(message.trim_end().to_owned()),
+            Err(_) => Err(format!(
+                "its process ended with {status}\nhint: signal 9 without anybody having sent it means that memory ran out"
+            )),
+        }
+    }
+}

@@ -1,0 +1,416 @@
+//! One run: from an experiment to a folder with a trained tuner and what it cost and reached.
+
+mod model;
+mod watch;
+
+use std::{path::Path, time::Instant};
+
+use burn::module::Module;
+use pilotlight_data::{Split, Target, TaskData};
+use pilotlight_train::{Job, Outcome, RunFolder, SplitName, Tuned, evaluate, save_tuned, train};
+use pilotlight_transformer::save_folder;
+use pilotlight_tuners::{BaseInfo, TaskType};
+
+use crate::{
+    base::{Base, trained_names},
+    error::CompareError,
+    experiment::{BaseInit, ExperimentConfig},
+    layers::Origins,
+    memory,
+    result::{
+        BaseHash, Losses, Parameters, RunResult, Seconds, TestOutcome, TestResult, Truncated,
+    },
+    sources::{ModelSource, Resolver},
+    statistics::{bootstrap_accuracy, majority_accuracy},
+};
+pub use model::{tuned, untuned};
+use watch::Watch;
+pub use watch::{RunObserver, Stage, Unwatched};
+
+/// The resolved settings of a run.
+pub const RESOLVED_FILE: &str = "resolved.toml";
+/// Outcomes on the test examples, one JSON object a line.
+pub const PREDICTIONS_FILE: &str = "predictions.jsonl";
+/// The same on the whole test set.
+pub const WHOLE_PREDICTIONS_FILE: &str = "predictions-whole.jsonl";
+/// Why a run failed.
+pub const ERROR_FILE: &str = "error.txt";
+/// The whole model, where `base.save` asks for it.
+pub const MODEL_FOLDER: &str = "model";
+
+/// Seed of bootstrap intervals: equal outcomes have equal intervals.
+pub(crate) const BOOTSTRAP_SEED: u64 = 0;
+
+/// How a run is done, beyond its settings.
+#[derive(Clone, Copy)]
+pub struct RunOptions<'a> {
+    /// Finds models and devices.
+    pub resolver: &'a dyn Resolver,
+    /// Where the settings were written, for messages.
+    pub origins: &'a Origins,
+    /// Whether to go on with a run that was stopped.
+    pub resume: bool,
+    /// Whether the untuned base is tested too.
+    pub untuned: bool,
+    /// Whether checkpoints outlive the run.
+    pub keep_checkpoints: bool,
+}
+
+/// Trains, tests and saves what `config` describes in the folder `out`.
+///
+/// With `train.steps = 0` nothing is trained or saved: the model is tested as it is.
+///
+/// # Errors
+///
+/// If the settings do not fit each other, the model or the data; if a model, data or a device is not there; if
+/// training fails; if a finished run of other settings is in the folder.
+pub fn run(
+    config: &ExperimentConfig,
+    out: &Path,
+    options: &RunOptions<'_>,
+    observer: &mut dyn RunObserver,
+) -> Result<RunResult, CompareError> {
+    let folder = match options.resume {
+        true => RunFolder::open(out)?,
+        false => RunFolder::create(out)?,
+    };
+    let resolved = resolved(config, &folder)?;
+    if let Some(result) = finished(&folder, &resolved)? {
+        return Ok(result);
+    }
+    folder.write(RESOLVED_FILE, resolved.as_bytes())?;
+    let result = Run {
+        config,
+        folder: &folder,
+        options,
+        seconds: Seconds::default(),
+    }
+    .execute(observer);
+    match &result {
+        Ok(result) => {
+            folder.write_json("result.json", result)?;
+            if !options.keep_checkpoints {
+                folder.remove_checkpoints()?;
+            }
+            // A failure of an earlier try.
+            let _ = std::fs::remove_file(out.join(ERROR_FILE));
+        }
+        Err(error) => folder.write(ERROR_FILE, format!("{error}\n").as_bytes())?,
+    }
+    result
+}
+
+fn resolved(config: &ExperimentConfig, folder: &RunFolder) -> Result<String, CompareError> {
+    toml::to_string(config).map_err(|error| CompareError::Content {
+        path: folder.resolved(),
+        message: format!("the settings cannot be written: {error}"),
+        hint: "a path that is not Unicode cannot stand in a TOML file".into(),
+    })
+}
+
+/// The result of a finished run of the same settings.
+fn finished(folder: &RunFolder, resolved: &str) -> Result<Option<RunResult>, CompareError> {
+    if !folder.result().exists() {
+        return Ok(None);
+    }
+    let path = folder.resolved();
+    let before =
+        std::fs::read_to_string(&path).map_err(|source| CompareError::file(&path, source))?;
+    if before != resolved {
+        return Err(CompareError::OtherRun {
+            folder: folder.path().to_owned(),
+        });
+    }
+    read_result(&folder.result()).map(Some)
+}
+
+/// Reads a `result.json`.
+///
+/// # Errors
+///
+/// If it cannot be read or is not one.
+pub fn read_result(path: &Path) -> Result<RunResult, CompareError> {
+    let bytes = std::fs::read(path).map_err(|source| CompareError::file(path, source))?;
+    serde_json::from_slice(&bytes).map_err(|error| CompareError::Content {
+        path: path.into(),
+        message: format!("is not the result of a run: {error}"),
+        hint: "remove it and run again".into(),
+    })
+}
+
+/// A run that goes on.
+struct Run<'a> {
+    config: &'a ExperimentConfig,
+    folder: &'a RunFolder,
+    options: &'a RunOptions<'a>,
+    seconds: Seconds,
+}
+
+impl Run<'_> {
+    fn execute(mut self, observer: &mut dyn RunObserver) -> Result<RunResult, CompareError> {
+        let config = self.config;
+        let start = Instant::now();
+        observer.stage(Stage::Load);
+        let device = self.options.resolver.device(&config.device)?;
+        let base = Base::load(&config.base, config.seed, self.options.resolver, &device)?;
+        self.seconds.load = start.elapsed().as_secs_f64();
+
+        observer.stage(Stage::Prepare);
+        let preparing = Instant::now();
+        let data = base.prepare(config, self.options.origins)?;
+        let whole = self.whole_test(&base)?;
+        let tuned = tuned(&base, config, &data)?;
+        self.seconds.prepare = preparing.elapsed().as_secs_f64();
+
+        let untuned = match self.options.untuned {
+            true => self.test_untuned(&base, &data, observer)?,
+            false => None,
+        };
+        let hash_before = tuned.base.parameter_hash();
+        let can_test =
+            config.train.steps != Some(0) || model::untuned(&base, config, &data)?.is_some();
+        // Trained parameters are copies: with the base's own beside them, training would seem to need more memory.
+        let Base { source, family, .. } = base;
+        let (outcome, watch, peak_memory_bytes) = self.train(tuned, &data, observer)?;
+
+        observer.stage(Stage::Test);
+        let testing = Instant::now();
+        let tuned = &outcome.tuned;
+        let mut test = |split, data: &TaskData, name| match can_test {
+            true => self.test(tuned, data, split, name, observer),
+            false => Ok(None),
+        };
+        let test_result = test(&data.test, &data, Some(PREDICTIONS_FILE))?;
+        let whole_test = match &whole {
+            Some(whole) => test(&whole.test, whole, Some(WHOLE_PREDICTIONS_FILE))?,
+            None => None,
+        };
+        self.seconds.test = testing.elapsed().as_secs_f64();
+
+        let adapter_bytes = match outcome.steps {
+            0 => None,
+            _ => {
+                observer.stage(Stage::Save);
+                Some(self.save(tuned, &source)?)
+            }
+        };
+        self.seconds.training = outcome.seconds.training;
+        self.seconds.validation = outcome.seconds.evaluation;
+        self.seconds.checkpoints = outcome.seconds.checkpointing;
+        self.seconds.total = start.elapsed().as_secs_f64();
+        let total = tuned.num_params();
+        Ok(RunResult {
+            method: config.tuner.method().to_owned(),
+            seed: config.seed,
+            model: config.base.model.clone(),
+            family: family.to_owned(),
+            parameters: Parameters {
+                trained: outcome.n_trained,
+                total,
+                percent: 100.0 * outcome.n_trained as f64 / total as f64,
+            },
+            adapter_bytes,
+            steps: outcome.steps,
+            best_step: outcome.best.map_or(outcome.steps, |best| best.step),
+            step_seconds: watch.median_step(&outcome),
+            tokens_per_second: watch.tokens_per_second(&data.train),
+            peak_memory_bytes,
+            loss: losses(&outcome, test_result.as_ref()),
+            test: test_result,
+            whole_test,
+            untuned,
+            majority_accuracy: majority_accuracy(&classes(&data.train), &classes(&data.test)),
+            base_hash: BaseHash {
+                after: tuned.base.parameter_hash(),
+                before: hash_before,
+            },
+            seconds: self.seconds,
+            truncated: truncated(&data),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        })
+    }
+
+    /// The data without the limit of the test set, where both are asked for.
+    fn whole_test(&self, base: &Base) -> Result<Option<TaskData>, CompareError> {
+        let mut config = self.config.clone();
+        if !config.report.whole_test || config.data.limit_test.take().is_none() {
+            return Ok(None);
+        }
+        base.prepare(&config, self.options.origins).map(Some)
+    }
+
+    fn test_untuned(
+        &mut self,
+        base: &Base,
+        data: &TaskData,
+        observer: &mut dyn RunObserver,
+    ) -> Result<Option<TestResult>, CompareError> {
+        let Some(untuned) = untuned(base, self.config, data)? else {
+            return Ok(None);
+        };
+        observer.stage(Stage::Untuned);
+        let start = Instant::now();
+        let result = self.test(&untuned, data, &data.test, None, observer)?;
+        self.seconds.untuned = start.elapsed().as_secs_f64();
+        Ok(result)
+    }
+
+    fn train(
+        &self,
+        tuned: Tuned,
+        data: &TaskData,
+        observer: &mut dyn RunObserver,
+    ) -> Result<(Outcome, Watch, Option<u64>), CompareError> {
+        let config = self.config;
+        let mut watch = Watch::default();
+        if config.train.steps == Some(0) {
+            let outcome = Outcome {
+                tuned,
+                history: Vec::new(),
+                steps: 0,
+                best: None,
+                stopped_early: false,
+                seconds: pilotlight_train::Seconds::default(),
+                n_trained: 0,
+            };
+            return Ok((outcome, watch, None));
+        }
+        observer.stage(Stage::Train);
+        let is_reset = memory::reset_peak();
+        let job = Job {
+            data,
+            config: &config.train,
+            seed: config.seed,
+            run: self.folder,
+            resume: self.options.resume,
+            observer: &mut watch.in_front_of(observer),
+        };
+        let outcome = train(tuned, job)?;
+        let peak = memory::peak_bytes().filter(|_| is_reset);
+        Ok((outcome, watch, peak))
+    }
+
+    /// Tests on a split and writes the outcomes to the file of this name.
+    fn test(
+        &self,
+        tuned: &Tuned,
+        data: &TaskData,
+        split: &Split,
+        file: Option<&str>,
+        observer: &mut dyn RunObserver,
+    ) -> Result<Option<TestResult>, CompareError> {
+        if split.examples.is_empty() {
+            return Ok(None);
+        }
+        let report = &self.config.report;
+        let batch_size = self.config.train.eval_batch_size;
+        let evaluation = evaluate(tuned, data, split, batch_size, observer)?;
+        let gold = classes(split);
+        let pairs = || evaluation.predictions.iter().zip(&gold);
+        let correct: Vec<bool> = pairs().map(|(found, gold)| found.class == *gold).collect();
+        if let Some(file) = file.filter(|_| !correct.is_empty()) {
+            let mut lines = Vec::new();
+            for ((found, gold), example) in pairs().zip(&split.examples) {
+                let outcome = TestOutcome {
+                    line: example.origin,
+                    label: data.labels[*gold].clone(),
+                    prediction: data.labels[found.class].clone(),
+                    log_probabilities: found.log_probabilities.clone(),
+                };
+                let path = self.folder.path().join(file);
+                serde_json::to_writer(&mut lines, &outcome)
+                    .map_err(|error| CompareError::file(path, error.into()))?;
+                lines.push(b'\n');
+            }
+            self.folder.write(file, &lines)?;
+        }
+        Ok(Some(TestResult {
+            n_examples: split.examples.len(),
+            accuracy: bootstrap_accuracy(
+                &correct,
+                report.resamples,
+                report.confidence,
+                BOOTSTRAP_SEED,
+            ),
+            loss: evaluation.loss,
+        }))
+    }
+
+    /// Writes what was trained and says how many bytes it is.
+    fn save(&self, tuned: &Tuned, source: &ModelSource) -> Result<u64, CompareError> {
+        let config = &self.config.base;
+        let adapter = self.folder.adapter();
+        let info = BaseInfo {
+            name_or_path: config.model.clone(),
+            spec: tuned.base.spec().clone(),
+            task_type: match tuned.head {
+                Some(_) => TaskType::SeqCls,
+                None => TaskType::CausalLm,
+            },
+        };
+        save_tuned(&adapter, tuned, &info, &trained_names(config)?)?;
+        let whole_model = config
+            .save
+            .or((config.init == BaseInit::Random).then_some(config.dtype));
+        if let (Some(precision), ModelSource::Folder(source)) = (whole_model, source) {
+            let out = self.folder.path().join(MODEL_FOLDER);
+            save_folder(&tuned.base, source, &out, precision.dtype())?;
+            for name in [
+                "tokenizer.json",
+                "tokenizer_config.json",
+                "special_tokens_map.json",
+            ] {
+                let from = source.join(name);
+                if from.exists() {
+                    std::fs::copy(&from, out.join(name))
+                        .map_err(|error| CompareError::file(&from, error))?;
+                }
+            }
+        }
+        folder_bytes(&adapter)
+    }
+}
+
+fn losses(outcome: &Outcome, test: Option<&TestResult>) -> Losses {
+    let trained = outcome.history.iter().rev();
+    let last = trained
+        .filter(|metric| metric.split == SplitName::Train)
+        .map(|metric| metric.loss)
+        .next();
+    Losses {
+        train: last,
+        validation: outcome.best.map(|best| best.loss),
+        test: test.map(|test| test.loss),
+    }
+}
+
+fn truncated(data: &TaskData) -> Truncated {
+    let splits = [&data.train, &data.validation, &data.test];
+    Truncated {
+        examples: splits.iter().map(|split| split.truncation.examples).sum(),
+        tokens: splits.iter().map(|split| split.truncation.tokens_cut).sum(),
+    }
+}
+
+/// The classes of the examples of a split, where they have any.
+pub(crate) fn classes(split: &Split) -> Vec<usize> {
+    let classes = split
+        .examples
+        .iter()
+        .filter_map(|example| match example.target {
+            Target::Class(class) => Some(class),
+            _ => None,
+        });
+    classes.collect()
+}
+
+fn folder_bytes(folder: &Path) -> Result<u64, CompareError> {
+    let read = || {
+        let mut bytes = 0;
+        for entry in std::fs::read_dir(folder)? {
+            bytes += entry?.metadata()?.len();
+        }
+        Ok(bytes)
+    };
+    read().map_err(|source| CompareError::file(folder, source))
+}
