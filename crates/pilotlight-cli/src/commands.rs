@@ -2,22 +2,38 @@
 
 mod devices;
 mod fetch;
+mod generate;
+mod import;
+mod inspect;
+mod predict;
+mod score;
 
 use clap::Subcommand;
 
-use crate::{arguments::RawArguments, console::Console, failure::Failure};
+use crate::{arguments::RawArguments, console::Console, devices::DeviceChoice, failure::Failure};
 
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum RawCommand {
+    Predict(predict::RawPredict),
+    Score(score::RawScore),
+    Generate(generate::RawGenerate),
+    Inspect(inspect::RawInspect),
+    Import(import::RawImport),
     Fetch(fetch::RawFetch),
     Devices(devices::RawDevices),
 }
 
 /// Does what was asked.
 pub(crate) fn run(arguments: RawArguments, console: &Console) -> Result<(), Failure> {
-    let RawArguments { command, .. } = arguments;
+    let RawArguments { global, command } = arguments;
+    let device = global.device.unwrap_or(DeviceChoice::Auto);
     match command {
+        RawCommand::Predict(raw) => predict::Predict::new(&raw, device, console)?.run(console),
+        RawCommand::Score(raw) => score::Score::new(&raw, device, console)?.run(console),
+        RawCommand::Generate(raw) => generate::Generate::new(&raw, device, console)?.run(),
+        RawCommand::Inspect(raw) => inspect::Inspect::new(raw, device, console)?.run(console),
+        RawCommand::Import(raw) => import::Import::new(raw)?.run(console),
         RawCommand::Fetch(raw) => fetch::Fetch::new(raw)?.run(console),
         RawCommand::Devices(raw) => devices::run(&raw, console),
     }

@@ -3,6 +3,10 @@
 use std::{fmt, io, process::ExitCode};
 
 use miette::{Diagnostic, Report, ReportHandler};
+use pilotlight_data::DataError;
+use pilotlight_train::TrainError;
+use pilotlight_transformer::{LoadError, gguf::GgufError};
+use pilotlight_tuners::TunerError;
 
 use crate::console::{Console, Style};
 
@@ -52,6 +56,34 @@ impl Failure {
         }
     }
 
+    /// The failure that an error of a library is. Its message is kept; causes that it does not tell are added, and a
+    /// hint where it gives none.
+    fn of(blame: Blame, error: &dyn std::error::Error) -> Self {
+        let mut message = error.to_string();
+        let mut cause = error.source();
+        while let Some(inner) = cause {
+            let text = inner.to_string();
+            if !message.contains(&text) {
+                message = format!("{message}: {text}");
+            }
+            cause = inner.source();
+        }
+        let failure = Self::new(blame, &message);
+        match (message.contains("hint: "), blame) {
+            (true, _) => failure,
+            (false, Blame::Input) => failure.hint("check the path and what stands there"),
+            (false, _) => {
+                failure.hint("is there room on the disk, and may the folder be written to?")
+            }
+        }
+    }
+
+    /// Says where it happened.
+    pub(crate) fn at(mut self, place: &str) -> Self {
+        self.message = format!("{place}: {}", self.message);
+        self
+    }
+
     /// Says what to do about it.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
@@ -70,6 +102,61 @@ impl Failure {
         let _ = miette::set_hook(Box::new(move |_| Box::new(Plain { style })));
         console.error(&format!("{:?}", Report::new(self)));
         ExitCode::from(code)
+    }
+}
+
+impl From<DataError> for Failure {
+    fn from(error: DataError) -> Self {
+        Self::of(Blame::Input, &error)
+    }
+}
+
+impl From<LoadError> for Failure {
+    fn from(error: LoadError) -> Self {
+        Self::of(of_load(&error), &error)
+    }
+}
+
+impl From<TunerError> for Failure {
+    fn from(error: TunerError) -> Self {
+        Self::of(of_tuner(&error), &error)
+    }
+}
+
+impl From<TrainError> for Failure {
+    fn from(error: TrainError) -> Self {
+        Self::of(of_train(&error), &error)
+    }
+}
+
+impl From<GgufError> for Failure {
+    fn from(error: GgufError) -> Self {
+        Self::of(Blame::Input, &error)
+    }
+}
+
+fn of_load(error: &LoadError) -> Blame {
+    match error {
+        LoadError::Io {
+            action: "write", ..
+        } => Blame::Run,
+        _ => Blame::Input,
+    }
+}
+
+fn of_tuner(error: &TunerError) -> Blame {
+    match error {
+        TunerError::Write { .. } => Blame::Run,
+        _ => Blame::Input,
+    }
+}
+
+fn of_train(error: &TrainError) -> Blame {
+    match error {
+        TrainError::NotFinite { .. } | TrainError::Device(_) | TrainError::Io(_) => Blame::Run,
+        TrainError::Tuner(error) => of_tuner(error),
+        TrainError::Base(error) => of_load(error),
+        _ => Blame::Input,
     }
 }
 

@@ -9,7 +9,9 @@
 //! | [`console`] | what goes to the terminal, and how |
 //! | [`failure`] | how a command fails: message, hint, exit code |
 //! | [`devices`] | the backends and their devices |
-//! | [`models`] | from a folder or a name to a loaded model |
+//! | [`models`] | from the name of a model to its folder |
+//! | [`loaded`] | a model with its tokenizer and an adapter |
+//! | [`records`] | the lines of `--input` |
 //! | [`hub`] | the Hugging Face Hub and its cache |
 //! | [`progress`] | bars and lines while a run goes on |
 //! | [`allocator`] | the allocator's settings |
@@ -21,8 +23,10 @@ mod console;
 mod devices;
 mod failure;
 mod hub;
+mod loaded;
 mod models;
 mod progress;
+mod records;
 
 use std::process::ExitCode;
 

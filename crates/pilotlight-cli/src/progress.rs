@@ -1,11 +1,13 @@
 //! Bars and lines while something goes on: bars that are drawn over themselves on a terminal, else a plain line now
 //! and then.
 
+mod count;
 mod download;
 
-pub(crate) use download::Download;
-
 use std::time::{Duration, Instant};
+
+pub(crate) use count::Count;
+pub(crate) use download::Download;
 
 /// When a plain line is due: at every tenth of the way, or after ten seconds.
 #[derive(Debug)]
@@ -22,6 +24,15 @@ impl Pace {
             last: Instant::now(),
             tenths: 0,
         }
+    }
+
+    /// Whether a line is due by the clock alone.
+    fn is_late(&mut self) -> bool {
+        let is_late = self.last.elapsed() >= Self::INTERVAL;
+        if is_late {
+            self.last = Instant::now();
+        }
+        is_late
     }
 
     /// Whether a line is due at `done` of `all`.

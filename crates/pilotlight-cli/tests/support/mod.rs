@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "every test file uses some of it")]
 
 pub(crate) mod hub;
+pub(crate) mod model;
 
 use std::{
     path::Path,
