@@ -96,7 +96,9 @@ impl Container {
             let kind = source.u32(&key)?;
             let value = source.value(&key, kind, 0)?;
             if metadata.insert(key.clone(), value).is_some() {
-                return Err(source.malformed(format!("the metadata key `{key}` stands there twice")));
+                return Err(
+                    source.malformed(format!("the metadata key `{key}` stands there twice"))
+                );
             }
         }
         let mut tensors = BTreeMap::new();

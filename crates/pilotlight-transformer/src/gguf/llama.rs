@@ -91,7 +91,9 @@ impl Llama {
             ));
         }
         if d_head == 0 || !d_head.is_multiple_of(2) {
-            metadata.problem(format!("heads of width {d_head} cannot be rotated in pairs"));
+            metadata.problem(format!(
+                "heads of width {d_head} cannot be rotated in pairs"
+            ));
         }
         for key in ["llama.attention.value_length", "llama.rope.dimension_count"] {
             if let Some(other) = metadata.count(key).filter(|&other| other != d_head) {

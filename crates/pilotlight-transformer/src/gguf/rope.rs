@@ -33,17 +33,19 @@ pub(super) fn scaling(
             Json::Null
         }));
     }
-    Ok(match metadata.text("llama.rope.scaling.type").unwrap_or("none") {
-        "none" => Json::Null,
-        "linear" => {
-            let factor = metadata.required_number("llama.rope.scaling.factor");
-            json!({ "rope_type": "linear", "factor": factor })
-        }
-        other => {
-            metadata.problem(format!("its rotary positions are scaled by `{other}`"));
-            Json::Null
-        }
-    })
+    Ok(
+        match metadata.text("llama.rope.scaling.type").unwrap_or("none") {
+            "none" => Json::Null,
+            "linear" => {
+                let factor = metadata.required_number("llama.rope.scaling.factor");
+                json!({ "rope_type": "linear", "factor": factor })
+            }
+            other => {
+                metadata.problem(format!("its rotary positions are scaled by `{other}`"));
+                Json::Null
+            }
+        },
+    )
 }
 
 /// Llama 3's scaling from its divisors.

@@ -168,7 +168,9 @@ impl Attempt {
                 assert!(error.contains(message), "{error}");
             }
         }
-        let left = std::fs::read_dir(self.folder.path()).expect("listed").count();
+        let left = std::fs::read_dir(self.folder.path())
+            .expect("listed")
+            .count();
         assert_eq!(left, 1, "only the input is left");
     }
 }
@@ -204,16 +206,26 @@ fn rows_of_queries_and_keys_are_put_in_halves() {
     );
     let rows = |name: &str| -> Vec<f32> {
         let name = format!("model.layers.0.self_attn.{name}.weight");
-        attempt.floats(&name).chunks(256).map(|row| row[0]).collect()
+        attempt
+            .floats(&name)
+            .chunks(256)
+            .map(|row| row[0])
+            .collect()
     };
     let halves = |head: usize| {
         let start = 128 * head;
         let even = (0..64).map(move |pair| (start + 2 * pair) as f32);
         even.chain((0..64).map(move |pair| (start + 2 * pair + 1) as f32))
     };
-    assert_eq!(rows("q_proj"), halves(0).chain(halves(1)).collect::<Vec<_>>());
+    assert_eq!(
+        rows("q_proj"),
+        halves(0).chain(halves(1)).collect::<Vec<_>>()
+    );
     assert_eq!(rows("k_proj"), halves(0).collect::<Vec<_>>());
-    assert_eq!(rows("v_proj"), (0..128).map(|row| row as f32).collect::<Vec<_>>());
+    assert_eq!(
+        rows("v_proj"),
+        (0..128).map(|row| row as f32).collect::<Vec<_>>()
+    );
 }
 
 #[test]
@@ -276,7 +288,8 @@ fn weights_are_written_in_the_type_asked_for() {
     let attempt = written(DType::BF16);
     assert_eq!(attempt.json("config.json")["torch_dtype"], "bfloat16");
     assert_eq!(attempt.tensor("model.norm.weight").len(), 512);
-    written(DType::F16).fails_with("output_norm.weight: holds a number that is not finite as float16");
+    written(DType::F16)
+        .fails_with("output_norm.weight: holds a number that is not finite as float16");
     written(DType::I64).fails_with("choose f32, f16 or bf16");
 }
 
@@ -299,7 +312,11 @@ fn byte_level_ids_equal_the_reference() {
     for (split, expected) in &golden.ids {
         // What a model of this kind does by itself is tested next.
         let file = with_byte_level(split).set("tokenizer.ggml.add_bos_token", truth(false));
-        assert_eq!(&ids(&Attempt::of(&file), &golden.texts), expected, "{split}");
+        assert_eq!(
+            &ids(&Attempt::of(&file), &golden.texts),
+            expected,
+            "{split}"
+        );
     }
 }
 
@@ -330,5 +347,9 @@ fn sentence_piece_ids_equal_the_reference() {
 }
 
 fn ids_of(tokenizer: &tokenizers::Tokenizer, text: &str) -> Vec<u32> {
-    tokenizer.encode(text, false).expect("encodes").get_ids().to_vec()
+    tokenizer
+        .encode(text, false)
+        .expect("encodes")
+        .get_ids()
+        .to_vec()
 }

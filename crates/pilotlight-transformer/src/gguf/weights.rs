@@ -116,17 +116,15 @@ pub(super) fn write(
     for tensor in &model.tensors {
         let info = &container.tensors[&tensor.source];
         let values = in_halves(container.values(&tensor.source, info)?, tensor);
-        let bytes = written
-            .encode(&values)
-            .ok_or_else(|| GgufError::Weights {
-                path: container.path().to_path_buf(),
-                tensor: tensor.source.clone(),
-                message: format!(
-                    "holds a number that is not finite as {}",
-                    written.torch_name()
-                ),
-                hint: "if f16 was asked for, f32 or bf16 may do; otherwise the file is damaged",
-            })?;
+        let bytes = written.encode(&values).ok_or_else(|| GgufError::Weights {
+            path: container.path().to_path_buf(),
+            tensor: tensor.source.clone(),
+            message: format!(
+                "holds a number that is not finite as {}",
+                written.torch_name()
+            ),
+            hint: "if f16 was asked for, f32 or bf16 may do; otherwise the file is damaged",
+        })?;
         writer.write_all(&bytes)?;
     }
     let file = writer.into_inner().map_err(|error| error.into_error())?;

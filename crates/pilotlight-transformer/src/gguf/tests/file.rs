@@ -51,7 +51,9 @@ pub(super) fn plain(shape: &[u64], values: impl Fn(usize) -> f32) -> Stored {
     Stored {
         shape: shape.to_vec(),
         kind: 0,
-        bytes: (0..n).flat_map(|index| values(index).to_le_bytes()).collect(),
+        bytes: (0..n)
+            .flat_map(|index| values(index).to_le_bytes())
+            .collect(),
     }
 }
 

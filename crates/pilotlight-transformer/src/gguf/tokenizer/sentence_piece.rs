@@ -30,7 +30,9 @@ pub(super) fn parts(
     }
     for byte in 0..=u8::MAX {
         if !tokens.ids.contains_key(format!("<0x{byte:02X}>").as_str()) {
-            metadata.problem(format!("its tokenizer has no piece for the byte {byte:#04x}"));
+            metadata.problem(format!(
+                "its tokenizer has no piece for the byte {byte:#04x}"
+            ));
         }
     }
     let has_prefix = metadata
@@ -60,7 +62,10 @@ pub(super) fn parts(
         ("fuse_unk".into(), json!(true)),
         ("byte_fallback".into(), json!(true)),
         ("ignore_merges".into(), json!(false)),
-        ("merges".into(), tokens.merges(metadata, merges(tokens, &scores))),
+        (
+            "merges".into(),
+            tokens.merges(metadata, merges(tokens, &scores)),
+        ),
     ]);
     Some(Parts {
         normalizer: json!({ "type": "Sequence", "normalizers": normalizers }),
