@@ -6,7 +6,7 @@ mod watch;
 use std::{path::Path, time::Instant};
 
 use burn::module::Module;
-use pilotlight_data::{Split, Target, TaskData};
+use pilotlight_data::{Split, Target, TaskConfig, TaskData};
 use pilotlight_train::{Job, Outcome, RunFolder, SplitName, Tuned, evaluate, save_tuned, train};
 use pilotlight_transformer::save_folder;
 use pilotlight_tuners::{BaseInfo, TaskType};
@@ -33,6 +33,8 @@ pub const RESOLVED_FILE: &str = "resolved.toml";
 pub const PREDICTIONS_FILE: &str = "predictions.jsonl";
 /// The same on the whole test set.
 pub const WHOLE_PREDICTIONS_FILE: &str = "predictions-whole.jsonl";
+/// The task of an adapter, in its folder: a section `[task]`.
+pub const TASK_FILE: &str = "task.toml";
 /// Why a run failed.
 pub const ERROR_FILE: &str = "error.txt";
 /// The whole model, where `base.save` asks for it.
@@ -191,7 +193,9 @@ impl Run<'_> {
             0 => None,
             _ => {
                 observer.stage(Stage::Save);
-                Some(self.save(tuned, &source)?)
+                let bytes = self.save(tuned, &source)?;
+                self.save_task(&data.labels)?;
+                Some(bytes)
             }
         };
         self.seconds.training = outcome.seconds.training;
@@ -368,6 +372,27 @@ impl Run<'_> {
             }
         }
         folder_bytes(&adapter)
+    }
+
+    /// Writes the task beside the adapter, its classes named: with it, new records become inputs and classes labels
+    /// wherever the adapter goes.
+    fn save_task(&self, labels: &[String]) -> Result<(), CompareError> {
+        #[derive(serde::Serialize)]
+        struct Sections {
+            task: TaskConfig,
+        }
+        let mut task = self.config.task.clone();
+        if task.labels.is_empty() {
+            task.label_names = labels.to_vec();
+        }
+        let path = self.folder.adapter().join(TASK_FILE);
+        let text = toml::to_string(&Sections { task }).map_err(|error| CompareError::Content {
+            path: path.clone(),
+            message: format!("the task cannot be written: {error}"),
+            hint: "label names and templates must be text".into(),
+        })?;
+        self.folder.write(&format!("adapter/{TASK_FILE}"), text.as_bytes())?;
+        Ok(())
     }
 }
 
