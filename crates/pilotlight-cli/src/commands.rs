@@ -1,12 +1,16 @@
 //! One file a command: its raw arguments as they are typed, its validated ones, and what it does with them.
 
+mod compare;
+mod data;
 mod devices;
+mod eval;
 mod fetch;
 mod generate;
 mod import;
 mod inspect;
 mod predict;
 mod score;
+mod train;
 
 use clap::Subcommand;
 
@@ -15,10 +19,14 @@ use crate::{arguments::RawArguments, console::Console, devices::DeviceChoice, fa
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum RawCommand {
+    Compare(compare::RawCompare),
+    Train(train::RawTrain),
+    Eval(eval::RawEval),
     Predict(predict::RawPredict),
     Score(score::RawScore),
     Generate(generate::RawGenerate),
     Inspect(inspect::RawInspect),
+    Data(data::RawData),
     Import(import::RawImport),
     Fetch(fetch::RawFetch),
     Devices(devices::RawDevices),
@@ -27,12 +35,17 @@ pub(crate) enum RawCommand {
 /// Does what was asked.
 pub(crate) fn run(arguments: RawArguments, console: &Console) -> Result<(), Failure> {
     let RawArguments { global, command } = arguments;
-    let device = global.device.unwrap_or(DeviceChoice::Auto);
+    let given = global.device;
+    let device = given.unwrap_or(DeviceChoice::Auto);
     match command {
+        RawCommand::Compare(raw) => compare::Compare::new(&raw, given)?.run(console),
+        RawCommand::Train(raw) => train::Train::new(raw, given)?.run(console),
+        RawCommand::Eval(raw) => eval::Eval::new(&raw, given)?.run(console),
         RawCommand::Predict(raw) => predict::Predict::new(&raw, device, console)?.run(console),
         RawCommand::Score(raw) => score::Score::new(&raw, device, console)?.run(console),
         RawCommand::Generate(raw) => generate::Generate::new(&raw, device, console)?.run(),
         RawCommand::Inspect(raw) => inspect::Inspect::new(raw, device, console)?.run(console),
+        RawCommand::Data(raw) => data::run(&raw, given, console),
         RawCommand::Import(raw) => import::Import::new(raw)?.run(console),
         RawCommand::Fetch(raw) => fetch::Fetch::new(raw)?.run(console),
         RawCommand::Devices(raw) => devices::run(&raw, console),

@@ -33,9 +33,23 @@ impl Console {
             && env::var_os("TERM").is_none_or(|term| term != "dumb")
     }
 
-    /// Whether nothing but results and errors is wanted.
-    pub(crate) fn is_quiet(&self) -> bool {
-        self.quiet
+    /// The same console, saying nothing but results and errors.
+    pub(crate) fn silent(&self) -> Self {
+        Self {
+            quiet: true,
+            ..*self
+        }
+    }
+
+    /// The arguments by which another `pilot` talks in the same way.
+    pub(crate) fn arguments(&self) -> Vec<&'static str> {
+        let color = match self.color {
+            ColorChoice::Auto => "--color=auto",
+            ColorChoice::Always => "--color=always",
+            ColorChoice::Never => "--color=never",
+        };
+        let quiet = self.quiet.then_some("--quiet");
+        quiet.into_iter().chain([color]).collect()
     }
 
     /// A line about what goes on.
@@ -96,11 +110,6 @@ impl Style {
 
     pub(crate) fn colored() -> Self {
         Self { colored: true }
-    }
-
-    /// Whether there are colours.
-    pub(crate) fn is_colored(self) -> bool {
-        self.colored
     }
 
     pub(crate) fn error(self, text: &str) -> String {

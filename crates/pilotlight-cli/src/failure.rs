@@ -3,6 +3,7 @@
 use std::{fmt, io, process::ExitCode};
 
 use miette::{Diagnostic, Report, ReportHandler};
+use pilotlight_compare::CompareError;
 use pilotlight_data::DataError;
 use pilotlight_train::TrainError;
 use pilotlight_transformer::{LoadError, gguf::GgufError};
@@ -78,6 +79,11 @@ impl Failure {
         }
     }
 
+    /// The message, and the hint or nothing.
+    pub(crate) fn into_parts(self) -> (String, String) {
+        (self.message, self.hint.unwrap_or_default())
+    }
+
     /// Says where it happened.
     pub(crate) fn at(mut self, place: &str) -> Self {
         self.message = format!("{place}: {}", self.message);
@@ -126,6 +132,18 @@ impl From<TunerError> for Failure {
 impl From<TrainError> for Failure {
     fn from(error: TrainError) -> Self {
         Self::of(of_train(&error), &error)
+    }
+}
+
+impl From<CompareError> for Failure {
+    fn from(error: CompareError) -> Self {
+        let blame = match &error {
+            CompareError::Model(error) => of_load(error),
+            CompareError::Tuner(error) => of_tuner(error),
+            CompareError::Train(error) => of_train(error),
+            _ => Blame::Input,
+        };
+        Self::of(blame, &error)
     }
 }
 

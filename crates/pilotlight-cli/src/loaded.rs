@@ -125,7 +125,7 @@ impl Loaded {
 }
 
 /// A model that nothing is put on.
-pub(crate) fn untuned(model: Model) -> Result<Tuned, Failure> {
+fn untuned(model: Model) -> Result<Tuned, Failure> {
     let words = model.word_embeddings();
     let context = InitContext {
         spec: model.spec(),
@@ -139,7 +139,7 @@ pub(crate) fn untuned(model: Model) -> Result<Tuned, Failure> {
 }
 
 /// The folder of an adapter; that of a run holds one.
-fn adapter_folder(given: &Path) -> Result<PathBuf, Failure> {
+pub(crate) fn adapter_folder(given: &Path) -> Result<PathBuf, Failure> {
     if !given.is_dir() {
         return Err(Failure::input(format!("there is no folder {}", given.display()))
             .hint("an adapter is a folder with pilotlight.json or adapter_config.json: `RUN/adapter` after `pilot train`"));
@@ -153,11 +153,7 @@ fn adapter_folder(given: &Path) -> Result<PathBuf, Failure> {
 }
 
 /// Says if the tokenizer has tokens that the model does not know.
-pub(crate) fn check_vocabulary(
-    tokenizer: &Tokenizer,
-    model: &Model,
-    folder: &Path,
-) -> Result<(), Failure> {
+fn check_vocabulary(tokenizer: &Tokenizer, model: &Model, folder: &Path) -> Result<(), Failure> {
     let (n_tokens, n_vocab) = (tokenizer.n_vocab(), model.spec().n_vocab);
     if n_tokens <= n_vocab {
         return Ok(());

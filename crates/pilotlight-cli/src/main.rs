@@ -11,6 +11,8 @@
 //! | [`devices`] | the backends and their devices |
 //! | [`models`] | from the name of a model to its folder |
 //! | [`loaded`] | a model with its tokenizer and an adapter |
+//! | [`experiments`] | the settings of runs |
+//! | [`results`] | results as text |
 //! | [`records`] | the lines of `--input` |
 //! | [`hub`] | the Hugging Face Hub and its cache |
 //! | [`progress`] | bars and lines while a run goes on |
@@ -21,12 +23,14 @@ mod arguments;
 mod commands;
 mod console;
 mod devices;
+mod experiments;
 mod failure;
 mod hub;
 mod loaded;
 mod models;
 mod progress;
 mod records;
+mod results;
 
 use std::process::ExitCode;
 

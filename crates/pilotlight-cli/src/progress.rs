@@ -3,11 +3,13 @@
 
 mod count;
 mod download;
+mod run;
 
 use std::time::{Duration, Instant};
 
 pub(crate) use count::Count;
 pub(crate) use download::Download;
+pub(crate) use run::RunProgress;
 
 /// When a plain line is due: at every tenth of the way, or after ten seconds.
 #[derive(Debug)]

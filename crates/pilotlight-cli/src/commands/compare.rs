@@ -1,0 +1,261 @@
+//! `pilot compare`: several methods on the same task.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use clap::Args;
+use comfy_table::{CellAlignment, Table as Grid, presets};
+use pilotlight_compare::{
+    Base, ChildProcess, CompareEvent, Comparison, Layers, Origins, PlannedRun, Report, Resolver,
+    RunResult, compare, presets::PRESETS,
+};
+use serde_json::json;
+
+use crate::{
+    console::{Console, Output},
+    devices::DeviceChoice,
+    experiments::{Machine, RawSettings},
+    failure::Failure,
+    results,
+};
+
+/// The preset that runs without a file and without a download.
+const DEFAULT: &str = "default";
+
+/// Compare methods on the same model and data
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Without an argument a small model and a small data set inside this program are used: nothing is downloaded.
+Every run has a process and a folder of its own; runs that are finished are not done again. The folder gets
+report.md, table.csv and report.json.
+
+Examples:
+  pilot compare
+  pilot compare --list
+  pilot compare smollm2-sentences --out runs/sentences
+  pilot compare comparison.toml --set seeds=[1,2,3]")]
+pub(crate) struct RawCompare {
+    /// Experiment file with [methods], or the name of a preset
+    #[arg(value_name = "FILE|PRESET")]
+    what: Option<String>,
+    /// List the presets
+    #[arg(long)]
+    list: bool,
+    /// Folder of the comparison [default: runs/NAME]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    settings: RawSettings,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is to be done.
+pub(crate) enum Compare {
+    /// The presets are listed.
+    List { json: bool },
+    /// Methods are compared.
+    Run {
+        comparison: Comparison,
+        out: PathBuf,
+        json: bool,
+    },
+}
+
+impl Compare {
+    pub(crate) fn new(raw: &RawCompare, device: Option<DeviceChoice>) -> Result<Self, Failure> {
+        if raw.list {
+            return Ok(Self::List { json: raw.json });
+        }
+        let mut layers = Layers::of_process();
+        match raw.what.as_deref() {
+            None => layers.preset = Some(DEFAULT.to_owned()),
+            Some(what) if Path::new(what).is_file() || what.ends_with(".toml") => {
+                layers.file = Some(what.into())
+            }
+            Some(what) if what.contains(['/', '\\']) => {
+                return Err(Failure::input(format!("there is no file {what}"))
+                    .hint("name an experiment file, or a preset of `pilot compare --list`"));
+            }
+            Some(what) => layers.preset = Some(what.to_owned()),
+        }
+        let comparison = raw.settings.on(layers, device).comparison()?;
+        let out = raw
+            .out
+            .clone()
+            .unwrap_or_else(|| Path::new("runs").join(&comparison.name));
+        Ok(Self::Run {
+            comparison,
+            out,
+            json: raw.json,
+        })
+    }
+
+    pub(crate) fn run(self, console: &Console) -> Result<(), Failure> {
+        match self {
+            Self::List { json } => list(json, console),
+            Self::Run {
+                comparison,
+                out,
+                json,
+            } => {
+                check(&comparison, console)?;
+                let report = run(&comparison, &out, console)?;
+                print(&report, json, console)?;
+                console.note(&format!("written to {}", out.display()));
+                match report.failures.as_slice() {
+                    [] => Ok(()),
+                    [first, rest @ ..] => Err(Failure::run(format!(
+                        "{} of the runs failed, the first of them {}, seed {}:\n{}",
+                        1 + rest.len(),
+                        first.method,
+                        first.seed,
+                        first.message
+                    ))
+                    .hint("mend it and compare again: finished runs are kept")),
+                }
+            }
+        }
+    }
+}
+
+/// Looks for mistakes of all methods before hours go into the first one.
+fn check(comparison: &Comparison, console: &Console) -> Result<(), Failure> {
+    let machine = Machine { console };
+    let origins = Origins::default();
+    let mut loaded: Option<Base> = None;
+    let mut last = None;
+    for method in comparison.methods.values() {
+        let config = &method.config;
+        let mut of_model = config.base.clone();
+        of_model.train = Vec::new();
+        let key = (of_model, config.device.clone());
+        if last.as_ref() != Some(&key) {
+            // One at a time: two would need twice the memory.
+            drop(loaded.take());
+            let device = machine.device(&config.device)?;
+            loaded = Some(Base::load(&config.base, config.seed, &machine, &device)?);
+            last = Some(key);
+        }
+        if let Some(base) = &loaded {
+            base.prepare(config, &origins)
+                .map_err(|error| Failure::from(error).at(&format!("method {}", method.label)))?;
+        }
+    }
+    Ok(())
+}
+
+fn run(comparison: &Comparison, out: &Path, console: &Console) -> Result<Report, Failure> {
+    let program = env::current_exe().map_err(|error| {
+        Failure::run(format!("cannot find the file of this program: {error}"))
+            .hint("start it by its full path")
+    })?;
+    let command = |run: &PlannedRun| {
+        let mut command = Command::new(&program);
+        command
+            .arg("train")
+            .arg(run.folder.join("resolved.toml"))
+            .arg("--out")
+            .arg(&run.folder)
+            .args(["--resume", "--of-comparison"])
+            .args(console.arguments())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        command
+    };
+    let mut launcher = ChildProcess { command };
+    let report = compare(comparison, out, &mut launcher, &mut |event| {
+        tell(event, console)
+    })?;
+    Ok(report)
+}
+
+fn tell(event: &CompareEvent<'_>, console: &Console) {
+    match event {
+        CompareEvent::Run {
+            run,
+            number,
+            n_runs,
+            is_finished,
+        } => {
+            let finished = if *is_finished { " (done before)" } else { "" };
+            let title = format!(
+                "[{number}/{n_runs}] {}, seed {}",
+                run.label, run.config.seed
+            );
+            console.note(&format!(
+                "{}{finished}",
+                console.error_style().strong(&title)
+            ));
+        }
+        CompareEvent::Done {
+            result: RunResult {
+                test: Some(test), ..
+            },
+            ..
+        } => {
+            console.note(&format!("test: {}", results::test(test)));
+        }
+        CompareEvent::Failed { message, .. } => {
+            console.warn(&format!("this run failed: {message}"))
+        }
+        _ => {}
+    }
+}
+
+fn print(report: &Report, json: bool, console: &Console) -> Result<(), Failure> {
+    let mut output = Output::open();
+    if json {
+        output.json(report)?;
+        return output.flush();
+    }
+    let style = console.output_style();
+    let mut grid = Grid::new();
+    grid.load_style(presets::NOTHING);
+    let titles = report.table.titles();
+    grid.set_header(titles.iter().map(|(title, _)| style.strong(title)));
+    for row in report.table.cells() {
+        grid.add_row(row);
+    }
+    for (column, (_, is_number)) in grid.column_iter_mut().zip(&titles) {
+        if *is_number {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    output.line(&grid.trim_fmt())?;
+    for note in report.table.notes() {
+        output.line("")?;
+        output.line(&note)?;
+    }
+    output.flush()
+}
+
+fn list(json: bool, console: &Console) -> Result<(), Failure> {
+    let mut output = Output::open();
+    if json {
+        let rows: Vec<_> = PRESETS
+            .iter()
+            .map(|preset| json!({ "name": preset.name, "summary": preset.summary, "needs": preset.needs }))
+            .collect();
+        output.json(&rows)?;
+        return output.flush();
+    }
+    let mut grid = Grid::new();
+    grid.load_style(presets::NOTHING);
+    grid.set_header(
+        ["preset", "what it compares", "needs"].map(|title| console.output_style().strong(title)),
+    );
+    for preset in PRESETS {
+        let needs = match preset.needs {
+            [] => "nothing".to_owned(),
+            needs => format!("cargo xtask fetch {}", needs.join(" ")),
+        };
+        grid.add_row([preset.name.to_owned(), preset.summary.to_owned(), needs]);
+    }
+    output.line(&grid.trim_fmt())?;
+    output.flush()
+}

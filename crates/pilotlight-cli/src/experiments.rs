@@ -1,0 +1,98 @@
+//! From the arguments of `train`, `eval`, `compare` and `data show` to the settings of their runs.
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use clap::Args;
+use pilotlight_compare::{CompareError, Experiment, Layers, Resolver};
+
+use crate::{console::Console, devices::DeviceChoice, failure::Failure, models};
+
+/// Settings beyond those of a file.
+#[derive(Debug, Args)]
+pub(crate) struct RawSettings {
+    /// Change a setting, for example train.learning_rate=0.01; may be given several times
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+/// One experiment: a file, or a method of a comparison.
+#[derive(Debug, Args)]
+pub(crate) struct RawExperiment {
+    /// Experiment file, or the folder of a run
+    pub(crate) file: PathBuf,
+    /// Which of the file's [methods]
+    #[arg(long, value_name = "NAME")]
+    method: Option<String>,
+    #[command(flatten)]
+    settings: RawSettings,
+}
+
+impl RawSettings {
+    /// The layers that `base` and these settings are; `--device` is the strongest of them.
+    pub(crate) fn on(&self, base: Layers, device: Option<DeviceChoice>) -> Layers {
+        let mut assignments = self.set.clone();
+        assignments.extend(device.map(|device| format!("device=\"{device}\"")));
+        Layers {
+            assignments,
+            ..base
+        }
+    }
+}
+
+impl RawExperiment {
+    /// The settings.
+    pub(crate) fn read(&self, device: Option<DeviceChoice>) -> Result<Experiment, Failure> {
+        let base = match self.run() {
+            // A run is what its own settings say, whatever the environment.
+            Some(run) => alone(run.join("resolved.toml")),
+            None => Layers {
+                file: Some(self.file.clone()),
+                ..Layers::of_process()
+            },
+        };
+        Ok(self
+            .settings
+            .on(base, device)
+            .experiment(self.method.as_deref())?)
+    }
+
+    /// The folder of the run, where it is one that is given.
+    pub(crate) fn run(&self) -> Option<&Path> {
+        self.file.is_dir().then_some(&self.file)
+    }
+}
+
+/// The settings of a file and nothing else.
+pub(crate) fn alone(file: PathBuf) -> Layers {
+    Layers {
+        file: Some(file),
+        ..Layers::default()
+    }
+}
+
+/// Finds models and devices for the runs of experiments.
+pub(crate) struct Machine<'a> {
+    pub(crate) console: &'a Console,
+}
+
+impl Resolver for Machine<'_> {
+    fn model(&self, name: &str) -> Result<PathBuf, CompareError> {
+        models::folder(name, self.console).map_err(unresolved)
+    }
+
+    fn device(&self, name: &str) -> Result<Device, CompareError> {
+        let choice: DeviceChoice =
+            name.parse()
+                .map_err(|problem: String| CompareError::Unresolved {
+                    message: format!("`device`: there is no device `{name}`"),
+                    hint: problem,
+                })?;
+        choice.open(self.console).map_err(unresolved)
+    }
+}
+
+fn unresolved(failure: Failure) -> CompareError {
+    let (message, hint) = failure.into_parts();
+    CompareError::Unresolved { message, hint }
+}
