@@ -391,7 +391,8 @@ impl Run<'_> {
             message: format!("the task cannot be written: {error}"),
             hint: "label names and templates must be text".into(),
         })?;
-        self.folder.write(&format!("adapter/{TASK_FILE}"), text.as_bytes())?;
+        self.folder
+            .write(&format!("adapter/{TASK_FILE}"), text.as_bytes())?;
         Ok(())
     }
 }
