@@ -70,7 +70,16 @@ pub fn golden_examples(family: &str) -> Vec<GoldenExample> {
 pub fn golden_tensor(path: &Path, name: &str) -> Vec<f32> {
     let bytes = std::fs::read(path).expect("a golden file");
     let file = SafeTensors::deserialize(&bytes).expect("a safetensors file");
-    let tensor = file.tensor(name).expect("the golden tensor");
+    f32_values(&file, name)
+}
+
+/// The values of an f32 tensor.
+///
+/// # Panics
+///
+/// Panics if there is none.
+pub fn f32_values(file: &SafeTensors<'_>, name: &str) -> Vec<f32> {
+    let tensor = file.tensor(name).expect("the tensor");
     assert_eq!(tensor.dtype(), Dtype::F32);
     let chunks = tensor.data().chunks_exact(4);
     chunks
