@@ -7,7 +7,10 @@
 use burn::{
     module::Module,
     nn::{Linear, LinearConfig},
-    tensor::{Device, Tensor, activation::softmax},
+    tensor::{
+        Device, Tensor, activation::softmax, module::attention as fused_attention,
+        ops::AttentionModuleOptions,
+    },
 };
 use pilotlight_core::{KeyValue, Projection, Tuner};
 
@@ -73,8 +76,9 @@ struct SeparateInputs {
 pub(crate) struct Surroundings {
     /// Rotations of the queries, the scale `1 / sqrt(d_head)` included, and of the keys.
     pub(crate) rotary: Option<(Rotary, Rotary)>,
-    /// Added to the scores, `-inf` where a key is hidden: `[n_batch or 1, 1, n_seq or 1, n_keys]`. `None` where all
-    /// keys are visible.
+    /// Added to the scores, `-inf` where a key is hidden: `[n_batch or 1, 1, n_groups * n_seq or 1, n_keys]`, the
+    /// same rows for each of the `n_groups = n_heads / n_kv_heads` heads that share keys. `None` where all keys are
+    /// visible.
     pub(crate) mask: Option<Tensor<4>>,
 }
 
@@ -133,18 +137,9 @@ impl Attention {
         };
         let KeyValue { key, value } = past.extend(KeyValue::new(key, value));
 
-        let [_, _, n_keys, _] = key.dims();
         let n_rows = self.n_heads / self.n_kv_heads * n_seq;
         let grouped = query.reshape([n_batch, self.n_kv_heads, n_rows, self.d_head]);
-        let scores = grouped.matmul(key.transpose());
-        let scores = scores.reshape([n_batch, self.n_heads, n_seq, n_keys]);
-        let scores = match &surroundings.mask {
-            Some(mask) => scores + mask.clone(),
-            None => scores,
-        };
-        let weights = softmax(scores, 3);
-        let weights = weights.reshape([n_batch, self.n_kv_heads, n_rows, n_keys]);
-        let heads = weights.matmul(value);
+        let heads = attend(grouped, key, value, surroundings.mask.clone());
         let heads = heads.reshape([n_batch, self.n_heads, n_seq, self.d_head]);
         let merged = heads
             .swap_dims(1, 2)
@@ -189,4 +184,35 @@ impl Attention {
         };
         heads.swap_dims(1, 2)
     }
+}
+
+/// `softmax(query key^T + mask) value`.
+///
+/// # Shapes
+///
+/// - query and result: `[n_batch, n_kv_heads, n_rows, d_head]`
+/// - key and value: `[n_batch, n_kv_heads, n_keys, d_head]`
+/// - mask: `[n_batch or 1, 1, n_rows or 1, n_keys]`
+fn attend(
+    query: Tensor<4>,
+    key: Tensor<4>,
+    value: Tensor<4>,
+    mask: Option<Tensor<4>>,
+) -> Tensor<4> {
+    if !query.is_autodiff() {
+        // One kernel, which never holds all scores of a long sequence.
+        let options = AttentionModuleOptions {
+            scale: Some(1.0),
+            softcap: None,
+            is_causal: false,
+        };
+        return fused_attention(query, key, value, None, mask, options);
+    }
+    // With gradients the kernel is taken apart anyway, into more steps than these.
+    let scores = query.matmul(key.transpose());
+    let scores = match mask {
+        Some(mask) => scores + mask,
+        None => scores,
+    };
+    softmax(scores, 3).matmul(value)
 }

@@ -167,6 +167,7 @@ impl Decoder {
             None => x,
         };
         let rotary = self.rotary(first_position, n_seq, &device, dtype);
+        let n_groups = self.config.attention.n_heads / self.config.attention.n_kv_heads;
         // Layers of one kind share a mask; mostly all do.
         let mut masks: Vec<(usize, Option<usize>, Option<Tensor<4>>)> = Vec::new();
         for (layer, block) in self.blocks.iter().enumerate() {
@@ -179,6 +180,7 @@ impl Decoder {
                 Some((_, _, mask)) => mask.clone(),
                 None => {
                     let mask = mask::causal(n_seq, n_past, window, &device, dtype);
+                    let mask = mask.map(|mask| mask.repeat_dim(2, n_groups));
                     masks.push((n_past, window, mask.clone()));
                     mask
                 }

@@ -40,6 +40,7 @@ mod parameters;
 mod position;
 mod project;
 mod random;
+mod transpose;
 
 pub use error::LoadError;
 pub use generation::{GenerateOptions, generate};

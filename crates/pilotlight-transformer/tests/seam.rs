@@ -295,6 +295,18 @@ fn text_ends_with_the_learned_positions() {
 }
 
 #[test]
+fn gradients_do_not_change_the_result() {
+    let device = Device::default();
+    for case in CASES {
+        let plain = model(case, &device);
+        let tuner = Everything::new(&plain, &device);
+        let expected = last_logits(&plain, &rows(), &tuner);
+        let actual = last_logits(&plain.train(), &rows(), &tuner.train());
+        assert_close(actual.inner(), expected, 1e-5);
+    }
+}
+
+#[test]
 fn gradients_reach_the_tuner_and_not_the_base() {
     let device = Device::default().autodiff();
     for case in CASES {
