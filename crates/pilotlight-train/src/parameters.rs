@@ -3,7 +3,7 @@
 //! A path names a parameter by its fields from the module's root, so that it is the same in every process; the
 //! ids that Burn gives to parameters are not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use burn::{
     module::{Module, ModuleMapper, ModuleVisitor, Param},
@@ -39,17 +39,29 @@ pub(crate) fn trained_values(module: &impl Module) -> BTreeMap<String, TensorDat
     visit(module, Values(BTreeMap::new())).0
 }
 
-/// The paths of the parameters that require a gradient and have none.
-pub(crate) fn without_gradient(module: &impl Module, gradients: &GradientsParams) -> Vec<String> {
-    struct Without<'a>(&'a GradientsParams, Vec<String>);
+/// The paths among `suspects` whose gradient is missing or zero everywhere.
+pub(crate) fn without_gradient(
+    module: &impl Module,
+    gradients: &GradientsParams,
+    suspects: &BTreeSet<String>,
+) -> BTreeSet<String> {
+    struct Without<'a>(&'a GradientsParams, &'a BTreeSet<String>, BTreeSet<String>);
     impl Visit for Without<'_> {
         fn float<const D: usize>(&mut self, path: &str, param: &Param<Tensor<D>>) {
-            if param.is_require_grad() && self.0.get::<D>(param.id).is_none() {
-                self.1.push(path.to_owned());
+            if !self.1.contains(path) {
+                return;
+            }
+            let gradient = self.0.get::<D>(param.id);
+            let is_dead = gradient.is_none_or(|gradient| {
+                let largest: f32 = gradient.abs().max().into_scalar();
+                largest == 0.0
+            });
+            if is_dead {
+                self.2.insert(path.to_owned());
             }
         }
     }
-    visit(module, Without(gradients, Vec::new())).1
+    visit(module, Without(gradients, suspects, BTreeSet::new())).2
 }
 
 /// The norm over the gradients of all parameters together, `[1]`; `None` where there are none.
@@ -68,6 +80,13 @@ pub(crate) fn gradient_norm(
     }
     let squares = visit(module, Squares(gradients, Vec::new())).1;
     (!squares.is_empty()).then(|| Tensor::cat(squares, 0).sum().sqrt())
+}
+
+/// What gradients of this norm `[1]` are multiplied by so that their norm is at most `largest`, as PyTorch's
+/// `clip_grad_norm_` does it.
+pub(crate) fn clip_factor(norm: Tensor<1>, largest: f64) -> Tensor<1> {
+    let factor = norm.add_scalar(1e-6).recip().mul_scalar(largest);
+    factor.clamp_max(1.0)
 }
 
 /// Puts values in place of the parameters at their paths; the caller has checked that paths and shapes are those of

@@ -83,6 +83,7 @@ pub(crate) fn words_of(
     batch_size: usize,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Vec<Vec<Vec<f64>>>, TrainError> {
+    check_inputs(inputs)?;
     let n_rows = plan.n_rows();
     let (rows, tokens): (Vec<TokenRow>, Vec<Vec<(usize, u32)>>) =
         inputs.iter().flat_map(|input| plan.rows(input)).unzip();
@@ -108,10 +109,22 @@ pub(crate) fn classes_of(
     batch_size: usize,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Vec<Vec<f64>>, TrainError> {
+    check_inputs(inputs)?;
     in_batches(inputs, batch_size, progress, |batch| {
         let rows: Vec<TokenRow> = batch.iter().map(|&row| inputs[row].clone()).collect();
         head_logprobs(tuned, &rows)
     })
+}
+
+/// Nothing is predicted from an empty input.
+fn check_inputs(inputs: &[&TokenRow]) -> Result<(), TrainError> {
+    match inputs.iter().position(|input| input.ids.is_empty()) {
+        None => Ok(()),
+        Some(index) => Err(TrainError::Unfit(format!(
+            "nothing is predicted from text {}, which is empty\nhint: give it at least one token",
+            index + 1
+        ))),
+    }
 }
 
 /// Calls `run` with batches of rows of like length, as indices, and puts its results in the order of the rows.

@@ -1,6 +1,9 @@
 //! The training loop.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
 
 use burn::{
     module::Module,
@@ -26,7 +29,8 @@ use crate::{
     optimizer::Optimizer,
     order::BatchOrder,
     parameters::{
-        fingerprint, gradient_norm, trained_shapes, trained_values, with_values, without_gradient,
+        clip_factor, fingerprint, gradient_norm, trained_shapes, trained_values, with_values,
+        without_gradient,
     },
     run_folder::{MetricsFile, RunFolder},
     schedule::learning_rate,
@@ -103,6 +107,8 @@ struct Run<'a> {
     checkpoints: Checkpoints,
     metrics: MetricsFile,
     state: State,
+    /// Parameters that have had no gradient yet; empty once that is settled.
+    suspects: BTreeSet<String>,
 }
 
 impl<'a> Run<'a> {
@@ -151,6 +157,10 @@ impl<'a> Run<'a> {
             items,
             order,
             n_steps,
+            suspects: match state.step {
+                0 => shapes.keys().cloned().collect(),
+                _ => BTreeSet::new(),
+            },
             shapes,
             optimizer,
             checkpoints,
@@ -229,20 +239,13 @@ impl<'a> Run<'a> {
             .map(|&item| self.items[item].n_trained());
         let tokens: usize = of_step.sum();
         let (loss, gradients) = self.gradients(&batches, 1.0 / tokens as f64);
-        if step == 0 {
-            self.warn_of_dead_parameters(&gradients);
-        }
+        self.look_for_dead_parameters(&gradients);
 
         let norm = config
             .grad_clip
             .and_then(|_| gradient_norm(&self.tuned, &gradients));
-        let scale = config.grad_clip.zip(norm.clone()).map(|(largest, norm)| {
-            // As torch.nn.utils.clip_grad_norm_.
-            norm.add_scalar(1e-6)
-                .recip()
-                .mul_scalar(largest)
-                .clamp_max(1.0)
-        });
+        let scale = config.grad_clip.zip(norm.clone());
+        let scale = scale.map(|(largest, norm)| clip_factor(norm, largest));
         let tuned = self.tuned.clone();
         self.tuned = self.optimizer.step(tuned, gradients, scale, rate);
         // The only value that is read from the device in a step, so that the device does not wait for us before.
@@ -298,8 +301,22 @@ impl<'a> Run<'a> {
         (Tensor::cat(losses, 0).sum(), sum.grads())
     }
 
-    fn warn_of_dead_parameters(&mut self, gradients: &GradientsParams) {
-        let dead = without_gradient(&self.tuned, gradients);
+    /// Warns of parameters that get no gradient, or nothing but zeros.
+    ///
+    /// At the first step zeros may be right: those of LoRA's A are, as long as B is zero. So it is settled at the
+    /// first step behind one that changed something.
+    fn look_for_dead_parameters(&mut self, gradients: &GradientsParams) {
+        if self.suspects.is_empty() {
+            return;
+        }
+        self.suspects = without_gradient(&self.tuned, gradients, &self.suspects);
+        let step = self.state.step;
+        let has_changed =
+            (0..step).any(|step| learning_rate(self.job.config, step, self.n_steps) > 0.0);
+        if !has_changed {
+            return;
+        }
+        let dead: Vec<String> = std::mem::take(&mut self.suspects).into_iter().collect();
         if !dead.is_empty() {
             self.job.observer.event(&Event::Warning(format!(
                 "{} trainable parameters get no gradient and stay as they are: {}",

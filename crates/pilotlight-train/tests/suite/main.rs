@@ -1,0 +1,5 @@
+//! Runs of the trainer on a tiny model, from the outside.
+
+mod common;
+mod prediction;
+mod training;
