@@ -19,8 +19,9 @@ pub(crate) struct RawSettings {
 /// One experiment: a file, or a method of a comparison.
 #[derive(Debug, Args)]
 pub(crate) struct RawExperiment {
-    /// Experiment file, or the folder of a run
-    pub(crate) file: PathBuf,
+    /// Experiment file, name of a preset, or folder of a run
+    #[arg(value_name = "FILE|PRESET|RUN")]
+    what: String,
     /// Which of the file's [methods]
     #[arg(long, value_name = "NAME")]
     method: Option<String>,
@@ -46,10 +47,7 @@ impl RawExperiment {
         let base = match self.run() {
             // A run is what its own settings say, whatever the environment.
             Some(run) => alone(run.join("resolved.toml")),
-            None => Layers {
-                file: Some(self.file.clone()),
-                ..Layers::of_process()
-            },
+            None => layers(&self.what)?,
         };
         Ok(self
             .settings
@@ -57,10 +55,35 @@ impl RawExperiment {
             .experiment(self.method.as_deref())?)
     }
 
+    /// The file that is given.
+    pub(crate) fn file(&self) -> &Path {
+        Path::new(&self.what)
+    }
+
     /// The folder of the run, where it is one that is given.
     pub(crate) fn run(&self) -> Option<&Path> {
-        self.file.is_dir().then_some(&self.file)
+        let path = Path::new(&self.what);
+        path.is_dir().then_some(path)
     }
+}
+
+/// The layers below the arguments: the environment on an experiment file or a preset.
+pub(crate) fn layers(what: &str) -> Result<Layers, Failure> {
+    let layers = Layers::of_process();
+    if Path::new(what).is_file() || what.ends_with(".toml") {
+        return Ok(Layers {
+            file: Some(what.into()),
+            ..layers
+        });
+    }
+    if what.contains(['/', '\\']) {
+        return Err(Failure::input(format!("there is no file {what}"))
+            .hint("name an experiment file, or a preset of `pilot compare --list`"));
+    }
+    Ok(Layers {
+        preset: Some(what.to_owned()),
+        ..layers
+    })
 }
 
 /// The settings of a file and nothing else.

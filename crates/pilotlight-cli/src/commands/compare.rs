@@ -9,7 +9,7 @@ use std::{
 use clap::Args;
 use comfy_table::{CellAlignment, Table as Grid, presets};
 use pilotlight_compare::{
-    Base, ChildProcess, CompareEvent, Comparison, Layers, Origins, PlannedRun, Report, Resolver,
+    Base, ChildProcess, CompareEvent, Comparison, Experiment, Layers, PlannedRun, Report, Resolver,
     RunResult, compare, presets::PRESETS,
 };
 use serde_json::json;
@@ -17,7 +17,7 @@ use serde_json::json;
 use crate::{
     console::{Console, Output},
     devices::DeviceChoice,
-    experiments::{Machine, RawSettings},
+    experiments::{Machine, RawSettings, layers},
     failure::Failure,
     results,
 };
@@ -59,11 +59,15 @@ pub(crate) enum Compare {
     /// The presets are listed.
     List { json: bool },
     /// Methods are compared.
-    Run {
-        comparison: Comparison,
-        out: PathBuf,
-        json: bool,
-    },
+    Methods(Box<Methods>),
+}
+
+/// The methods that are to be compared, and where.
+pub(crate) struct Methods {
+    layers: Layers,
+    comparison: Comparison,
+    out: PathBuf,
+    json: bool,
 }
 
 impl Compare {
@@ -71,107 +75,105 @@ impl Compare {
         if raw.list {
             return Ok(Self::List { json: raw.json });
         }
-        let mut layers = Layers::of_process();
-        match raw.what.as_deref() {
-            None => layers.preset = Some(DEFAULT.to_owned()),
-            Some(what) if Path::new(what).is_file() || what.ends_with(".toml") => {
-                layers.file = Some(what.into())
-            }
-            Some(what) if what.contains(['/', '\\']) => {
-                return Err(Failure::input(format!("there is no file {what}"))
-                    .hint("name an experiment file, or a preset of `pilot compare --list`"));
-            }
-            Some(what) => layers.preset = Some(what.to_owned()),
-        }
-        let comparison = raw.settings.on(layers, device).comparison()?;
+        let layers = layers(raw.what.as_deref().unwrap_or(DEFAULT))?;
+        let layers = raw.settings.on(layers, device);
+        let comparison = layers.comparison()?;
         let out = raw
             .out
             .clone()
             .unwrap_or_else(|| Path::new("runs").join(&comparison.name));
-        Ok(Self::Run {
+        Ok(Self::Methods(Box::new(Methods {
+            layers,
             comparison,
             out,
             json: raw.json,
-        })
+        })))
     }
 
     pub(crate) fn run(self, console: &Console) -> Result<(), Failure> {
         match self {
             Self::List { json } => list(json, console),
-            Self::Run {
-                comparison,
-                out,
-                json,
-            } => {
-                check(&comparison, console)?;
-                let report = run(&comparison, &out, console)?;
-                print(&report, json, console)?;
-                console.note(&format!("written to {}", out.display()));
-                match report.failures.as_slice() {
-                    [] => Ok(()),
-                    [first, rest @ ..] => Err(Failure::run(format!(
-                        "{} of the runs failed, the first of them {}, seed {}:\n{}",
-                        1 + rest.len(),
-                        first.method,
-                        first.seed,
-                        first.message
-                    ))
-                    .hint("mend it and compare again: finished runs are kept")),
-                }
+            Self::Methods(methods) => methods.run(console),
+        }
+    }
+}
+
+impl Methods {
+    fn run(&self, console: &Console) -> Result<(), Failure> {
+        self.check(console)?;
+        let report = self.compare(console)?;
+        print(&report, self.json, console)?;
+        console.note(&format!("written to {}", self.out.display()));
+        match report.failures.as_slice() {
+            [] => Ok(()),
+            [first, rest @ ..] => Err(Failure::run(format!(
+                "{} of the runs failed, the first of them {}, seed {}:\n{}",
+                1 + rest.len(),
+                first.method,
+                first.seed,
+                first.message
+            ))
+            .hint("mend it and compare again: finished runs are kept")),
+        }
+    }
+
+    /// Looks for mistakes of all methods before hours go into the first one.
+    fn check(&self, console: &Console) -> Result<(), Failure> {
+        let machine = Machine { console };
+        let mut loaded: Option<Base> = None;
+        let mut last = None;
+        for (name, method) in &self.comparison.methods {
+            // Read once more, with the places where the settings were written. Without [methods] there is one method,
+            // which has no name.
+            let experiment = self.layers.experiment(Some(name));
+            let experiment = experiment.or_else(|_| self.layers.experiment(None))?;
+            let Experiment { config, origins } = &experiment;
+            let mut of_model = config.base.clone();
+            of_model.train = Vec::new();
+            let key = (of_model, config.device.clone());
+            if last.as_ref() != Some(&key) {
+                // One at a time: two would need twice the memory.
+                drop(loaded.take());
+                let device = machine.device(&config.device)?;
+                loaded = Some(Base::load(&config.base, config.seed, &machine, &device)?);
+                last = Some(key);
+            }
+            if let Some(base) = &loaded {
+                base.prepare(config, origins).map_err(|error| {
+                    Failure::from(error).at(&format!("method {}", method.label))
+                })?;
             }
         }
+        Ok(())
     }
-}
 
-/// Looks for mistakes of all methods before hours go into the first one.
-fn check(comparison: &Comparison, console: &Console) -> Result<(), Failure> {
-    let machine = Machine { console };
-    let origins = Origins::default();
-    let mut loaded: Option<Base> = None;
-    let mut last = None;
-    for method in comparison.methods.values() {
-        let config = &method.config;
-        let mut of_model = config.base.clone();
-        of_model.train = Vec::new();
-        let key = (of_model, config.device.clone());
-        if last.as_ref() != Some(&key) {
-            // One at a time: two would need twice the memory.
-            drop(loaded.take());
-            let device = machine.device(&config.device)?;
-            loaded = Some(Base::load(&config.base, config.seed, &machine, &device)?);
-            last = Some(key);
-        }
-        if let Some(base) = &loaded {
-            base.prepare(config, &origins)
-                .map_err(|error| Failure::from(error).at(&format!("method {}", method.label)))?;
-        }
+    fn compare(&self, console: &Console) -> Result<Report, Failure> {
+        let program = env::current_exe().map_err(|error| {
+            Failure::run(format!("cannot find the file of this program: {error}"))
+                .hint("start it by its full path")
+        })?;
+        let command = |run: &PlannedRun| {
+            let mut command = Command::new(&program);
+            command
+                .arg("train")
+                .arg(run.folder.join("resolved.toml"))
+                .arg("--out")
+                .arg(&run.folder)
+                .args(["--resume", "--of-comparison"])
+                .args(console.arguments())
+                .stdin(Stdio::null())
+                .stdout(Stdio::null());
+            command
+        };
+        let mut launcher = ChildProcess { command };
+        let mut observe = |event: &CompareEvent<'_>| tell(event, console);
+        Ok(compare(
+            &self.comparison,
+            &self.out,
+            &mut launcher,
+            &mut observe,
+        )?)
     }
-    Ok(())
-}
-
-fn run(comparison: &Comparison, out: &Path, console: &Console) -> Result<Report, Failure> {
-    let program = env::current_exe().map_err(|error| {
-        Failure::run(format!("cannot find the file of this program: {error}"))
-            .hint("start it by its full path")
-    })?;
-    let command = |run: &PlannedRun| {
-        let mut command = Command::new(&program);
-        command
-            .arg("train")
-            .arg(run.folder.join("resolved.toml"))
-            .arg("--out")
-            .arg(&run.folder)
-            .args(["--resume", "--of-comparison"])
-            .args(console.arguments())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null());
-        command
-    };
-    let mut launcher = ChildProcess { command };
-    let report = compare(comparison, out, &mut launcher, &mut |event| {
-        tell(event, console)
-    })?;
-    Ok(report)
 }
 
 fn tell(event: &CompareEvent<'_>, console: &Console) {

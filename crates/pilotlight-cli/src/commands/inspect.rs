@@ -28,6 +28,7 @@ fine-tuning, a soft prompt of 20 vectors and LoRA of rank 8.
 
 Examples:
   pilot inspect HuggingFaceTB/SmolLM2-135M
+  pilot inspect models/smollm2 --parameters
   pilot inspect models/smollm2 --method experiment.toml --json")]
 pub(crate) struct RawInspect {
     /// Folder of the model, or its name on the Hugging Face Hub
@@ -35,6 +36,9 @@ pub(crate) struct RawInspect {
     /// File with a section [tuner]: count what this method trains
     #[arg(long, value_name = "FILE")]
     method: Vec<PathBuf>,
+    /// List the names of the parameters, for `base.train`
+    #[arg(long)]
+    parameters: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -46,6 +50,7 @@ pub(crate) struct Inspect {
     pretrained: Pretrained,
     words: ModelWords,
     methods: Vec<(String, TunerConfig)>,
+    parameters: bool,
     json: bool,
 }
 
@@ -88,6 +93,7 @@ impl Inspect {
             folder,
             pretrained,
             methods,
+            parameters: raw.parameters,
             json: raw.json,
         })
     }
@@ -112,6 +118,7 @@ impl Inspect {
                 "n_vocab": spec.n_vocab,
                 "n_positions": spec.n_positions,
                 "labels": self.pretrained.labels,
+                "parameters": self.parameters.then(|| self.pretrained.model.parameter_names()),
                 "methods": rows,
             }))?;
             return output.flush();
@@ -144,6 +151,12 @@ impl Inspect {
             column.set_cell_alignment(CellAlignment::Right);
         }
         output.line(&table.trim_fmt())?;
+        if self.parameters {
+            output.line("")?;
+            for name in self.pretrained.model.parameter_names() {
+                output.line(&name)?;
+            }
+        }
         output.flush()
     }
 

@@ -54,7 +54,7 @@ pub(crate) struct Train {
 impl Train {
     pub(crate) fn new(raw: RawTrain, device: Option<DeviceChoice>) -> Result<Self, Failure> {
         let experiment = match raw.of_comparison {
-            true => alone(raw.experiment.file).experiment(None)?,
+            true => alone(raw.experiment.file().to_owned()).experiment(None)?,
             false => raw.experiment.read(device)?,
         };
         Ok(Self {

@@ -1,0 +1,456 @@
+//! `pilot train` and what follows from it, on a tiny model.
+
+mod support;
+
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+    thread,
+    time::Duration,
+};
+
+use serde_json::Value;
+use support::{Said, model::tiny_model, pilot, run};
+
+const EXPERIMENT: &str = r#"
+seed = 3
+[base]
+model = "model"
+[data]
+train = "train.jsonl"
+validation = "train.jsonl"
+test = "train.jsonl"
+[task]
+kind = "classification"
+template = "{{ text }}\nSentiment:"
+labels = { bad = " negative", good = " positive" }
+[tuner]
+method = "soft-prompt"
+prompt_length = 4
+placement = "after"
+init = "labels"
+[train]
+steps = 24
+batch_size = 4
+learning_rate = 0.05
+eval_every = 8
+checkpoint_every = 2
+"#;
+
+/// The tiny model, and a task that a prompt can learn on it.
+fn prepare(folder: &Path) {
+    tiny_model(folder);
+    let texts = ["fine", "funny", "dull", "slow"];
+    let lines: String = (0..16)
+        .map(|index| {
+            let text = texts[index % 4];
+            let label = if index % 4 < 2 { "good" } else { "bad" };
+            format!(
+                "{{\"text\": \"The film is {text} and {}\", \"label\": \"{label}\"}}\n",
+                texts[index / 4]
+            )
+        })
+        .collect();
+    fs_err::write(folder.join("train.jsonl"), lines).expect("written");
+    fs_err::write(folder.join("experiment.toml"), EXPERIMENT).expect("written");
+}
+
+fn train(folder: &Path, out: &str) -> Command {
+    let mut command = pilot(folder);
+    command.args(["train", "experiment.toml", "--out", out]);
+    command
+}
+
+fn metrics(folder: &Path, out: &str) -> Vec<Value> {
+    let text = fs_err::read_to_string(folder.join(out).join("metrics.jsonl")).expect("metrics");
+    text.lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect()
+}
+
+/// The content of every file of an adapter.
+fn adapter(folder: &Path, out: &str) -> Vec<(String, Vec<u8>)> {
+    let entries = fs_err::read_dir(folder.join(out).join("adapter")).expect("an adapter");
+    let mut files: Vec<_> = entries
+        .map(|entry| {
+            let entry = entry.expect("an entry");
+            let name = entry.file_name().into_string().expect("a name");
+            (name, fs_err::read(entry.path()).expect("a file"))
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_trained_prompt_is_evaluated_predicted_with_and_scored_with() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    prepare(folder);
+    let result = run(train(folder, "run").arg("--json"))
+        .json_lines()
+        .remove(0);
+    assert_eq!(result["parameters"]["trained"], 4 * 16);
+    assert_eq!(result["base_hash"]["before"], result["base_hash"]["after"]);
+    let steps: Vec<Value> = metrics(folder, "run")
+        .into_iter()
+        .filter(|line| line["split"] == "train")
+        .collect();
+    assert_eq!(steps.len(), 24);
+    let loss = |line: &Value| line["loss"].as_f64().expect("a loss");
+    assert!(
+        loss(&steps[23]) < loss(&steps[0]),
+        "{} {}",
+        steps[0],
+        steps[23]
+    );
+    for file in [
+        "resolved.toml",
+        "result.json",
+        "checkpoints",
+        "adapter/pilotlight.json",
+        "adapter/task.toml",
+    ] {
+        assert!(folder.join("run").join(file).exists(), "{file}");
+    }
+
+    // What the run found is found again, by the folder of the run alone.
+    let evaluated = run(pilot(folder).args(["eval", "run", "--json"]))
+        .json_lines()
+        .remove(0);
+    assert_eq!(evaluated["n_examples"], 16);
+    let found = evaluated["loss"].as_f64().expect("a loss");
+    let told = result["test"]["loss"].as_f64().expect("a loss");
+    assert!((found - told).abs() < 1e-6, "{found} {told}");
+    let untuned = run(pilot(folder).args(["eval", "experiment.toml", "--json"]))
+        .json_lines()
+        .remove(0);
+    assert!(untuned["loss"].as_f64().expect("a loss") > found);
+
+    // Predictions with the task that the adapter brings along.
+    fs_err::rename(folder.join("run/adapter"), folder.join("shipped")).expect("moved");
+    let predict = [
+        "predict",
+        "--model",
+        "model",
+        "--adapter",
+        "shipped",
+        "--input",
+        "train.jsonl",
+    ];
+    let predictions = run(pilot(folder).args(predict)).json_lines();
+    let outcomes =
+        fs_err::read_to_string(folder.join("run/predictions.jsonl")).expect("predictions");
+    for (line, outcome) in predictions.iter().zip(outcomes.lines()) {
+        let outcome: Value = serde_json::from_str(outcome).expect("JSON");
+        assert_eq!(line["label"], outcome["prediction"]);
+        let score = line["scores"]["bad"].as_f64().expect("a number");
+        let told = outcome["log_probabilities"][0].as_f64().expect("a number");
+        assert!((score - told).abs() < 1e-4, "{score} {told}");
+    }
+    assert_eq!(predictions.len(), 16);
+
+    // A score is that of the label word behind the same text.
+    fs_err::write(
+        folder.join("score.jsonl"),
+        "{\"text\": \"The film is fine and fine\\nSentiment:\", \"choices\": [\" negative\", \" positive\"]}\n",
+    )
+    .expect("written");
+    let score = [
+        "score",
+        "--model",
+        "model",
+        "--adapter",
+        "shipped",
+        "--input",
+        "score.jsonl",
+    ];
+    let scored = run(pilot(folder).args(score)).json_lines();
+    let (scored, predicted) = (&scored[0]["logprobs"], &predictions[0]["scores"]);
+    for (index, label) in ["bad", "good"].iter().enumerate() {
+        let difference = scored[index].as_f64().expect("a number")
+            - predicted[label].as_f64().expect("a number");
+        assert!(difference.abs() < 1e-4, "{scored} {predicted}");
+    }
+}
+
+#[test]
+fn settings_come_in_layers() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    prepare(folder);
+    let set = ["--set", "train.steps=2", "--set", "tuner.prompt_length=3"];
+    let result = run(train(folder, "run")
+        .env("PILOT_TRAIN__STEPS", "5")
+        .env("PILOT_SEED", "9")
+        .args(set)
+        .arg("--json"));
+    let result = result.json_lines().remove(0);
+    assert_eq!(result["steps"], 2);
+    assert_eq!(result["seed"], 9);
+    assert_eq!(result["parameters"]["trained"], 3 * 16);
+    // The resolved settings alone give the same run.
+    run(pilot(folder).args(["train", "run/resolved.toml", "--out", "again", "--quiet"])).done();
+    assert_eq!(metrics(folder, "run"), metrics(folder, "again"));
+    assert_eq!(adapter(folder, "run"), adapter(folder, "again"));
+}
+
+#[test]
+fn progress_is_told_in_lines_and_kept_quiet_on_demand() {
+    let folder = tempfile::tempdir().expect("a folder");
+    prepare(folder.path());
+    let told = run(&mut train(folder.path(), "told"));
+    assert!(
+        told.stderr.contains("step 24 of 24: loss "),
+        "{}",
+        told.stderr
+    );
+    assert!(told.stderr.contains("examples/s"), "{}", told.stderr);
+    assert!(
+        told.stderr.contains("validation at step 8: loss "),
+        "{}",
+        told.stderr
+    );
+    assert!(
+        !told.stderr.contains('\u{1b}'),
+        "no colours and no bars into a pipe: {}",
+        told.stderr
+    );
+    assert!(told.done().contains("saved in told"));
+    let quiet = run(train(folder.path(), "quiet").arg("--quiet"));
+    assert_eq!(quiet.stderr, "");
+}
+
+#[test]
+fn a_used_folder_is_not_trained_into_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    prepare(folder.path());
+    let first = run(train(folder.path(), "run").arg("--json")).json_lines();
+    run(&mut train(folder.path(), "run")).failed(2, &["run", "--resume"]);
+    let resumed = run(train(folder.path(), "run").args(["--resume", "--json"])).json_lines();
+    assert_eq!(first, resumed, "a finished run is its result");
+    run(train(folder.path(), "run").args(["--resume", "--set", "seed=8"]))
+        .failed(2, &["other settings"]);
+}
+
+/// Kills a run in the middle, behind some checkpoints, with a signal that cannot be caught.
+fn kill_in_the_middle(folder: &Path, out: &str) {
+    let mut child = train(folder, out)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("starts");
+    while metrics_so_far(folder, out) < 21 {
+        assert!(child.try_wait().expect("a state").is_none(), "ended early");
+        thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().expect("killed");
+    child.wait().expect("ended");
+    assert!(
+        !folder.join(out).join("result.json").exists(),
+        "too fast to be killed in its middle"
+    );
+}
+
+fn metrics_so_far(folder: &Path, out: &str) -> usize {
+    let text = fs_err::read_to_string(folder.join(out).join("metrics.jsonl")).unwrap_or_default();
+    text.lines()
+        .filter(|line| line.contains("\"train\""))
+        .count()
+}
+
+#[test]
+fn a_killed_run_goes_on_to_the_same_bits() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    prepare(folder);
+    // Long enough to be killed in its middle.
+    let longer = EXPERIMENT
+        .replace("steps = 24", "steps = 150")
+        .replace("[train]", "[train]\nwarmup = 10\ngrad_clip = 1.0");
+    fs_err::write(folder.join("experiment.toml"), longer).expect("written");
+    run(&mut train(folder, "whole")).done();
+    kill_in_the_middle(folder, "killed");
+    let said = run(train(folder, "killed").arg("--resume"));
+    assert!(
+        said.stderr.contains("going on behind step"),
+        "{}",
+        said.stderr
+    );
+    said.done();
+    let read = |out: &str| fs_err::read(folder.join(out).join("metrics.jsonl")).expect("metrics");
+    assert!(read("whole") == read("killed"), "the metrics differ");
+    assert!(
+        adapter(folder, "whole") == adapter(folder, "killed"),
+        "the adapters differ"
+    );
+}
+
+#[test]
+#[cfg(unix)]
+fn an_interrupted_run_can_be_gone_on_with() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    prepare(folder);
+    fs_err::write(
+        folder.join("experiment.toml"),
+        EXPERIMENT.replace("steps = 24", "steps = 400"),
+    )
+    .expect("written");
+    let mut child = train(folder, "run")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("starts");
+    while metrics_so_far(folder, "run") < 4 {
+        assert!(child.try_wait().expect("a state").is_none(), "ended early");
+        thread::sleep(Duration::from_millis(1));
+    }
+    let interrupt = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(interrupt.expect("kill").success());
+    assert!(!child.wait().expect("ended").success());
+    let resumed: Said =
+        run(train(folder, "run").args(["--resume", "--json", "--set", "train.steps=400"]));
+    assert_eq!(resumed.json_lines()[0]["steps"], 400);
+}
+
+#[test]
+fn data_show_marks_vectors_and_trained_tokens() {
+    let folder = tempfile::tempdir().expect("a folder");
+    prepare(folder.path());
+    let show = ["data", "show", "experiment.toml", "--limit", "1"];
+    let text = run(pilot(folder.path()).args(show)).done();
+    assert!(text.contains("train: 16 examples"), "{text}");
+    assert!(text.contains("good: 8 (50.0 %)"), "{text}");
+    assert!(
+        text.contains("The ·film ·is ·fine ·and ·fine \\n Sentiment : <1-4> [·positive]"),
+        "{text}"
+    );
+    let json = run(pilot(folder.path()).args(show).arg("--json"))
+        .json_lines()
+        .remove(0);
+    assert_eq!(json["labels"]["bad"], 8);
+    let sequence = json["examples"][0]["sequence"].as_array().expect("a list");
+    let trained: Vec<&Value> = sequence
+        .iter()
+        .filter(|slot| slot["trained"] == true)
+        .collect();
+    assert_eq!(trained.len(), 1);
+    assert_eq!(trained[0]["text"], " positive");
+    assert_eq!(
+        sequence
+            .iter()
+            .filter(|slot| slot["kind"] == "vector")
+            .count(),
+        4
+    );
+}
+
+#[test]
+fn compare_runs_every_method_and_skips_what_is_done() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    prepare(folder);
+    let methods = "\n[methods.prompt]\nlabel = \"a prompt\"\n[methods.lora]\ntuner = { method = \"lora\", rank = 2 }\n";
+    let (head, tail) = EXPERIMENT.split_once("[tuner]").expect("a section");
+    let (prompt, train) = tail.split_once("[train]").expect("a section");
+    let prompt = prompt.replace('\n', "\ntuner.").replace("tuner.\n", "\n");
+    let prompt = prompt.trim_end_matches("tuner.");
+    let text = format!(
+        "{head}[train]{train}{}",
+        methods.replacen("prompt\"\n", &format!("prompt\"{prompt}"), 1)
+    );
+    fs_err::write(folder.join("comparison.toml"), text).expect("written");
+    let compare = || run(pilot(folder).args(["compare", "comparison.toml", "--out", "out"]));
+    let first = compare();
+    assert!(first.stderr.contains("[1/3] untuned"), "{}", first.stderr);
+    let table = first.done();
+    for part in ["majority", "untuned", "a prompt", "lora", "test accuracy"] {
+        assert!(table.contains(part), "{part} is not in {table}");
+    }
+    for file in ["report.md", "table.csv", "report.json"] {
+        assert!(folder.join("out").join(file).exists(), "{file}");
+    }
+    let again = compare();
+    assert_eq!(
+        again.stderr.matches("(done before)").count(),
+        3,
+        "{}",
+        again.stderr
+    );
+    assert_eq!(again.done(), table);
+    // A mistake in the last method shows before the first one is trained.
+    let wrong = run(pilot(folder).args([
+        "compare",
+        "comparison.toml",
+        "--out",
+        "wrong",
+        "--set",
+        "methods.lora.tuner.rank=0",
+    ]));
+    wrong.failed(2, &["rank"]);
+    assert!(!folder.join("wrong").exists());
+    assert!(
+        run(pilot(folder).args(["compare", "--list"]))
+            .done()
+            .contains("smollm2-sentences")
+    );
+    run(pilot(folder).args(["compare", "smollm2-sentence"])).failed(2, &["smollm2-sentences"]);
+}
+
+#[test]
+fn mistakes_in_an_experiment_are_told_with_their_lines() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    prepare(folder);
+    let write = |text: &str| fs_err::write(folder.join("experiment.toml"), text).expect("written");
+    let go = || run(&mut train(folder, "run"));
+    // A key, and the one that was meant.
+    write(&EXPERIMENT.replace("learning_rate", "learning_rat"));
+    go().failed(2, &["experiment.toml:21", "learning_rat", "learning_rate"]);
+    write(&EXPERIMENT.replace("prompt_length", "promt_length"));
+    go().failed(2, &["experiment.toml", "promt_length", "prompt_length"]);
+    // Two at once.
+    write(
+        &EXPERIMENT
+            .replace("steps = 24", "steps = \"many\"")
+            .replace("batch_size = 4", "batch_size = 0"),
+    );
+    go().failed(2, &["experiment.toml:19", "train.steps"]);
+    write("seed = ");
+    go().failed(2, &["experiment.toml:1"]);
+    write(&EXPERIMENT.replace("\"train.jsonl\"", "\"none.jsonl\""));
+    go().failed(2, &["none.jsonl"]);
+    run(pilot(folder).args(["train", "none.toml", "--out", "run"])).failed(2, &["none.toml"]);
+    write(EXPERIMENT);
+    run(train(folder, "run").args(["--set", "train.batch_sizes=4"]))
+        .failed(2, &["--set", "batch_size"]);
+    run(train(folder, "run").args(["--set", "device=abacus"])).failed(2, &["abacus", "cuda"]);
+    // A line of the data.
+    let data = fs_err::read_to_string(folder.join("train.jsonl")).expect("data");
+    fs_err::write(
+        folder.join("train.jsonl"),
+        data.replacen("\"good\"", "\"god\"", 1),
+    )
+    .expect("written");
+    go().failed(2, &["train.jsonl:1", "label", "good"]);
+    fs_err::write(folder.join("train.jsonl"), data.replacen("}\n", "\n", 1)).expect("written");
+    go().failed(2, &["train.jsonl:1"]);
+}
+
+#[test]
+fn a_loss_that_is_no_number_is_a_failed_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    prepare(folder.path());
+    let set = [
+        "--set",
+        "train.learning_rate=100000",
+        "--set",
+        "train.optimizer=sgd",
+        "--set",
+        "train.steps=200",
+    ];
+    run(train(folder.path(), "run").args(set)).failed(1, &["the loss is", "train.learning_rate"]);
+}
