@@ -7,19 +7,15 @@
 mod check;
 mod overlay;
 mod paths;
+mod read;
 mod suggest;
 mod tree;
 mod written;
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use config::{Config, Map, Value, ValueKind};
+use config::{Map, Source, Value};
 use indexmap::IndexMap;
-use pilotlight_tuners::TunerConfig;
-use serde::de::DeserializeOwned;
 
 use crate::{
     error::{CompareError, Problem, Problems},
@@ -27,7 +23,10 @@ use crate::{
     presets,
 };
 use overlay::{Layer, overlay};
+use read::read;
 use tree::{Origin, as_table};
+
+pub use read::Origins;
 
 pub(crate) use suggest::quote;
 
@@ -48,10 +47,6 @@ pub struct Layers {
     /// Folder to which the paths of presets are relative.
     pub data_folder: PathBuf,
 }
-
-/// Where settings were written.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Origins(BTreeMap<String, String>);
 
 /// The settings of one run and where they were written.
 #[derive(Debug, Clone, PartialEq)]
@@ -210,16 +205,15 @@ impl Layers {
         paths::anchor(&mut assignments, here);
         problems.into_result()?;
 
-        let stacked = Config::builder()
-            .add_source(Layer(bottom.unwrap_or_default()))
-            .add_source(Layer(file.unwrap_or_default()))
-            .add_source(written::Environment(variables))
-            .add_source(Layer(assignments))
-            .build();
-        let mut root = match stacked.map(|stacked| stacked.cache.kind) {
-            Ok(ValueKind::Table(root)) => root,
-            _ => Map::new(),
-        };
+        // As a list and not by a `ConfigBuilder`, which reads the top-level keys as paths and forgets the origins of
+        // their tables.
+        let layers: Vec<Box<dyn Source + Send + Sync>> = vec![
+            Box::new(Layer(bottom.unwrap_or_default())),
+            Box::new(Layer(file.unwrap_or_default())),
+            Box::new(written::Environment(variables)),
+            Box::new(Layer(assignments)),
+        ];
+        let mut root = layers.collect().unwrap_or_default();
         root.shift_remove("preset");
         let seeds = root.shift_remove("seeds");
         let methods = methods(&root, root.get("methods"))?;
@@ -269,101 +263,6 @@ fn methods(
     merged.collect()
 }
 
-/// Reads the settings of one run and the method's label, if it has one. All problems are added to `problems`; there
-/// is none where the result is complete.
-fn read(
-    mut root: Map<String, Value>,
-    problems: &mut Problems,
-) -> Option<(Option<String>, Experiment)> {
-    let origins = Origins::of(&root);
-    let mut found = Problems::default();
-    let mut fields = Fields {
-        root: &mut root,
-        problems: &mut found,
-    };
-    let label: Option<String> = fields.optional("label");
-    let seed = fields.optional("seed");
-    let device = fields.optional("device");
-    let base = fields.section("base");
-    let data = fields.section("data");
-    let task = fields.section("task");
-    let tuner: Option<TunerConfig> = fields.section("tuner");
-    let train = fields.section("train");
-    let report = fields.section("report");
-    for (key, value) in &root {
-        found.push(unknown_key(key, value));
-    }
-    let config = (|| {
-        Some(ExperimentConfig {
-            seed: seed.unwrap_or(1),
-            device: device.unwrap_or_else(|| "auto".into()),
-            base: base?,
-            data: data?,
-            task: task?,
-            tuner: tuner?,
-            train: train?,
-            report: report?,
-        })
-    })();
-    let values = config.iter().flat_map(ExperimentConfig::problems);
-    found.extend(values.map(|(key, message, hint)| Problem {
-        origin: origins.of_key(&key),
-        key: Some(key),
-        message,
-        hint,
-    }));
-    let is_sound = found.listed().is_empty();
-    problems.extend(found.listed().iter().cloned());
-    let experiment = config.map(|config| Experiment { config, origins })?;
-    is_sound.then_some((label, experiment))
-}
-
-/// The top-level keys, taken one by one.
-struct Fields<'a> {
-    root: &'a mut Map<String, Value>,
-    problems: &'a mut Problems,
-}
-
-impl Fields<'_> {
-    fn optional<T: DeserializeOwned>(&mut self, key: &str) -> Option<T> {
-        let value = self.root.shift_remove(key)?;
-        check::read(key, &value, self.problems)
-    }
-
-    /// A section; one that is not there is an empty table.
-    fn section<T: DeserializeOwned>(&mut self, key: &str) -> Option<T> {
-        let empty = || Value::new(None, ValueKind::Table(Map::new()));
-        let value = self.root.shift_remove(key).unwrap_or_else(empty);
-        check::read(key, &value, self.problems)
-    }
-}
-
-fn unknown_key(key: &str, value: &Value) -> Problem {
-    const TOP: [&str; 11] = [
-        "seed", "device", "base", "data", "task", "tuner", "train", "report", "seeds", "methods",
-        "preset",
-    ];
-    let origin = value.origin().unwrap_or_default();
-    let split = suggest::sections().into_iter().find_map(|(section, _)| {
-        let rest = key.strip_prefix(section)?.strip_prefix('_')?;
-        Some(format!("{}{section}__{rest}", written::PREFIX).to_uppercase())
-    });
-    let known: Vec<String> = TOP.iter().map(|name| (*name).to_owned()).collect();
-    let hint = match split.filter(|_| origin.starts_with(written::PREFIX)) {
-        Some(variable) => format!("two underscores part section and key: {variable}"),
-        None => match suggest::section_of(key) {
-            Some(section) => format!("`{key}` belongs to [{section}]"),
-            None => suggest::key("", key, &known),
-        },
-    };
-    Problem {
-        origin: value.origin().map(String::from),
-        key: Some(key.to_owned()),
-        message: "there is no such key".into(),
-        hint,
-    }
-}
-
 fn no_method(name: &str, methods: &IndexMap<String, Map<String, Value>>) -> Problem {
     let known: Vec<String> = methods.keys().cloned().collect();
     Problem {
@@ -405,37 +304,6 @@ fn read_file(path: &Path) -> Result<(String, &Path), CompareError> {
 
 fn shown(path: &Path) -> String {
     path.display().to_string()
-}
-
-impl Origins {
-    fn of(root: &Map<String, Value>) -> Self {
-        let mut origins = BTreeMap::new();
-        note(root, "", &mut origins);
-        Self(origins)
-    }
-
-    /// Where a key was written, or the nearest table or list around it.
-    pub fn of_key(&self, key: &str) -> Option<String> {
-        let mut key = key;
-        loop {
-            if let Some(origin) = self.0.get(key) {
-                return Some(origin.clone());
-            }
-            key = &key[..key.rfind(['.', '['])?];
-        }
-    }
-}
-
-fn note(table: &Map<String, Value>, prefix: &str, origins: &mut BTreeMap<String, String>) {
-    for (name, value) in table {
-        let key = format!("{prefix}{name}");
-        if let Some(inner) = as_table(value) {
-            note(inner, &format!("{key}."), origins);
-        }
-        if let Some(origin) = value.origin() {
-            origins.insert(key, origin.to_owned());
-        }
-    }
 }
 
 #[cfg(test)]

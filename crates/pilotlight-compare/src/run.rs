@@ -1,29 +1,33 @@
 //! One run: from an experiment to a folder with a trained tuner and what it cost and reached.
 
+mod finished;
 mod model;
+mod save;
 mod watch;
 
 use std::{path::Path, time::Instant};
 
 use burn::module::Module;
-use pilotlight_data::{Split, Target, TaskConfig, TaskData};
-use pilotlight_train::{Job, Outcome, RunFolder, SplitName, Tuned, evaluate, save_tuned, train};
-use pilotlight_transformer::save_folder;
-use pilotlight_tuners::{BaseInfo, TaskType};
+use pilotlight_data::{Split, Target, TaskData};
+use pilotlight_train::{Job, Outcome, RunFolder, SplitName, Tuned, evaluate, train};
+use pilotlight_tuners::TunerConfig;
 
 use crate::{
-    base::{Base, trained_names},
+    base::Base,
     error::CompareError,
-    experiment::{BaseInit, ExperimentConfig},
+    experiment::ExperimentConfig,
     layers::Origins,
     memory,
     result::{
         BaseHash, Losses, Parameters, RunResult, Seconds, TestOutcome, TestResult, Truncated,
     },
-    sources::{ModelSource, Resolver},
+    sources::Resolver,
     statistics::{bootstrap_accuracy, majority_accuracy},
 };
+pub use finished::read_result;
+use finished::{finished, resolved};
 pub use model::{tuned, untuned};
+use save::save;
 use watch::Watch;
 pub use watch::{RunObserver, Stage, Unwatched};
 
@@ -102,44 +106,6 @@ pub fn run(
     result
 }
 
-fn resolved(config: &ExperimentConfig, folder: &RunFolder) -> Result<String, CompareError> {
-    toml::to_string(config).map_err(|error| CompareError::Content {
-        path: folder.resolved(),
-        message: format!("the settings cannot be written: {error}"),
-        hint: "a path that is not Unicode cannot stand in a TOML file".into(),
-    })
-}
-
-/// The result of a finished run of the same settings.
-fn finished(folder: &RunFolder, resolved: &str) -> Result<Option<RunResult>, CompareError> {
-    if !folder.result().exists() {
-        return Ok(None);
-    }
-    let path = folder.resolved();
-    let before =
-        std::fs::read_to_string(&path).map_err(|source| CompareError::file(&path, source))?;
-    if before != resolved {
-        return Err(CompareError::OtherRun {
-            folder: folder.path().to_owned(),
-        });
-    }
-    read_result(&folder.result()).map(Some)
-}
-
-/// Reads a `result.json`.
-///
-/// # Errors
-///
-/// If it cannot be read or is not one.
-pub fn read_result(path: &Path) -> Result<RunResult, CompareError> {
-    let bytes = std::fs::read(path).map_err(|source| CompareError::file(path, source))?;
-    serde_json::from_slice(&bytes).map_err(|error| CompareError::Content {
-        path: path.into(),
-        message: format!("is not the result of a run: {error}"),
-        hint: "remove it and run again".into(),
-    })
-}
-
 /// A run that goes on.
 struct Run<'a> {
     config: &'a ExperimentConfig,
@@ -169,10 +135,13 @@ impl Run<'_> {
             false => None,
         };
         let hash_before = tuned.base.parameter_hash();
-        let can_test =
-            config.train.steps != Some(0) || model::untuned(&base, config, &data)?.is_some();
+        let can_test = config.train.steps != Some(0)
+            || matches!(config.tuner, TunerConfig::Saved(_))
+            || model::untuned(&base, config, &data)?.is_some();
+        let Base { source, family, .. } = &base;
+        let (source, family) = (source.clone(), (*family).to_owned());
         // Trained parameters are copies: with the base's own beside them, training would seem to need more memory.
-        let Base { source, family, .. } = base;
+        drop(base);
         let (outcome, watch, peak_memory_bytes) = self.train(tuned, &data, observer)?;
 
         observer.stage(Stage::Test);
@@ -193,9 +162,7 @@ impl Run<'_> {
             0 => None,
             _ => {
                 observer.stage(Stage::Save);
-                let bytes = self.save(tuned, &source)?;
-                self.save_task(&data.labels)?;
-                Some(bytes)
+                Some(save(self.folder, config, tuned, &source, &data.labels)?)
             }
         };
         self.seconds.training = outcome.seconds.training;
@@ -207,7 +174,7 @@ impl Run<'_> {
             method: config.tuner.method().to_owned(),
             seed: config.seed,
             model: config.base.model.clone(),
-            family: family.to_owned(),
+            family,
             parameters: Parameters {
                 trained: outcome.n_trained,
                 total,
@@ -339,62 +306,6 @@ impl Run<'_> {
             loss: evaluation.loss,
         }))
     }
-
-    /// Writes what was trained and says how many bytes it is.
-    fn save(&self, tuned: &Tuned, source: &ModelSource) -> Result<u64, CompareError> {
-        let config = &self.config.base;
-        let adapter = self.folder.adapter();
-        let info = BaseInfo {
-            name_or_path: config.model.clone(),
-            spec: tuned.base.spec().clone(),
-            task_type: match tuned.head {
-                Some(_) => TaskType::SeqCls,
-                None => TaskType::CausalLm,
-            },
-        };
-        save_tuned(&adapter, tuned, &info, &trained_names(config)?)?;
-        let whole_model = config
-            .save
-            .or((config.init == BaseInit::Random).then_some(config.dtype));
-        if let (Some(precision), ModelSource::Folder(source)) = (whole_model, source) {
-            let out = self.folder.path().join(MODEL_FOLDER);
-            save_folder(&tuned.base, source, &out, precision.dtype())?;
-            for name in [
-                "tokenizer.json",
-                "tokenizer_config.json",
-                "special_tokens_map.json",
-            ] {
-                let from = source.join(name);
-                if from.exists() {
-                    std::fs::copy(&from, out.join(name))
-                        .map_err(|error| CompareError::file(&from, error))?;
-                }
-            }
-        }
-        folder_bytes(&adapter)
-    }
-
-    /// Writes the task beside the adapter, its classes named: with it, new records become inputs and classes labels
-    /// wherever the adapter goes.
-    fn save_task(&self, labels: &[String]) -> Result<(), CompareError> {
-        #[derive(serde::Serialize)]
-        struct Sections {
-            task: TaskConfig,
-        }
-        let mut task = self.config.task.clone();
-        if task.labels.is_empty() {
-            task.label_names = labels.to_vec();
-        }
-        let path = self.folder.adapter().join(TASK_FILE);
-        let text = toml::to_string(&Sections { task }).map_err(|error| CompareError::Content {
-            path: path.clone(),
-            message: format!("the task cannot be written: {error}"),
-            hint: "label names and templates must be text".into(),
-        })?;
-        self.folder
-            .write(&format!("adapter/{TASK_FILE}"), text.as_bytes())?;
-        Ok(())
-    }
 }
 
 fn losses(outcome: &Outcome, test: Option<&TestResult>) -> Losses {
@@ -428,15 +339,4 @@ pub(crate) fn classes(split: &Split) -> Vec<usize> {
             _ => None,
         });
     classes.collect()
-}
-
-fn folder_bytes(folder: &Path) -> Result<u64, CompareError> {
-    let read = || {
-        let mut bytes = 0;
-        for entry in std::fs::read_dir(folder)? {
-            bytes += entry?.metadata()?.len();
-        }
-        Ok(bytes)
-    };
-    read().map_err(|source| CompareError::file(folder, source))
 }

@@ -1,0 +1,147 @@
+//! Comparisons of methods on a small model.
+
+mod common;
+
+use std::process::Command;
+
+use common::{Local, Workshop};
+use pilotlight_compare::{
+    ChildProcess, CompareEvent, Comparison, InProcess, Launcher, PlannedRun, RunResult, Unwatched,
+    compare, layers::Origins, plan,
+};
+
+const METHODS: &str = r#"
+[train]
+steps = 6
+batch_size = 4
+[methods.prompt]
+tuner = { method = "soft-prompt", prompt_length = 3 }
+train.learning_rate = 0.05
+[methods.broken]
+label = "no such adapter"
+tuner.from = "nowhere"
+[methods.full]
+label = "full fine-tuning"
+base.train = [".*"]
+tuner.method = "none"
+train.learning_rate = 1e-3
+"#;
+
+fn comparison(workshop: &Workshop) -> Comparison {
+    let mut comparison = workshop.layers(METHODS).comparison().expect("readable");
+    comparison.seeds = vec![3, 4];
+    comparison
+}
+
+/// Nothing is left to be done.
+struct Idle;
+
+impl Launcher for Idle {
+    fn launch(&mut self, run: &PlannedRun) -> Result<RunResult, String> {
+        Err(format!("{} was launched", run.label))
+    }
+}
+
+#[test]
+fn finished_runs_are_kept_and_failed_ones_reported() {
+    let workshop = Workshop::new();
+    let comparison = comparison(&workshop);
+    let out = workshop.path("out");
+    let mut launcher = InProcess {
+        resolver: &Local,
+        origins: &Origins::default(),
+        observer: &mut Unwatched,
+    };
+    let mut events = Vec::new();
+    let report = compare(&comparison, &out, &mut launcher, &mut |event| {
+        events.push(match event {
+            CompareEvent::Run {
+                run,
+                number,
+                n_runs,
+                ..
+            } => {
+                format!("{number}/{n_runs} {}", run.label)
+            }
+            CompareEvent::Done { .. } => "done".into(),
+            CompareEvent::Failed { message, .. } => {
+                assert!(message.contains("holds no adapter"), "{message}");
+                "failed".into()
+            }
+            _ => String::new(),
+        });
+    });
+    let report = report.expect("a report");
+    assert_eq!(
+        events.join(", "),
+        "1/7 untuned, done, 2/7 prompt, done, 3/7 no such adapter, failed, 4/7 full fine-tuning, done, \
+         5/7 prompt, done, 6/7 no such adapter, failed, 7/7 full fine-tuning, done"
+    );
+
+    let labels: Vec<&str> = report.table.rows.iter().map(|row| &*row.label).collect();
+    assert_eq!(
+        labels,
+        ["majority", "untuned", "prompt", "full fine-tuning"]
+    );
+    let [_, untuned, prompt, full] = report.table.rows.as_slice() else {
+        panic!("four rows");
+    };
+    assert_eq!((prompt.trained, untuned.trained), (Some(3 * 32), Some(0)));
+    assert_eq!(full.percent, Some(100.0));
+    assert_eq!(full.seeds, [3, 4]);
+    assert!(prompt.deviation.is_some() && prompt.accuracy.is_some());
+    assert_eq!(report.table.pairs.len(), 1);
+    assert_eq!(report.failures.len(), 2);
+    let markdown = String::from_utf8(workshop.read("out/report.md")).expect("text");
+    assert!(markdown.contains("| full fine-tuning |"), "{markdown}");
+    assert!(
+        markdown.contains("## Failed runs\n\n**no such adapter, seed 3**"),
+        "{markdown}"
+    );
+    assert!(workshop.path("out/table.csv").exists());
+
+    // What is finished is not done again, and gives the same table.
+    let mut again = comparison.clone();
+    again.methods.shift_remove("broken");
+    let report_again = compare(&again, &out, &mut Idle, &mut |_| {}).expect("a report");
+    assert_eq!(report_again.table, report.table);
+    assert!(report_again.failures.is_empty());
+    // Other settings are another run.
+    let method = again.methods.get_mut("prompt").expect("a method");
+    method.config.train.learning_rate = 0.06;
+    let changed = compare(&again, &out, &mut Idle, &mut |_| {}).expect("a report");
+    assert_eq!(changed.failures.len(), 2);
+}
+
+#[test]
+fn all_runs_share_their_data() {
+    let workshop = Workshop::new();
+    let runs = plan(&comparison(&workshop), &workshop.path("out"));
+    assert!(runs.iter().all(|run| run.config.data.seed == Some(3)));
+    let seeds: Vec<u64> = runs.iter().map(|run| run.config.seed).collect();
+    assert_eq!(seeds, [3, 3, 3, 3, 4, 4, 4]);
+    let mut folders: Vec<_> = runs.iter().map(|run| &run.folder).collect();
+    folders.sort();
+    folders.dedup();
+    assert_eq!(folders.len(), runs.len());
+}
+
+#[test]
+fn a_process_that_fails_says_why() {
+    let workshop = Workshop::new();
+    let run = plan(&comparison(&workshop), &workshop.path("out")).swap_remove(0);
+    std::fs::create_dir_all(&run.folder).expect("made");
+    let fails = |script: &str| {
+        let mut launcher = ChildProcess {
+            command: |run: &PlannedRun| {
+                let mut command = Command::new("sh");
+                command.arg("-c").arg(script).current_dir(&run.folder);
+                command
+            },
+        };
+        launcher.launch(&run).expect_err("it fails")
+    };
+    assert_eq!(fails("echo the reason > error.txt; exit 1"), "the reason");
+    assert!(fails("kill -9 $$").contains("memory"));
+    assert!(fails("exit 0").contains("result.json"));
+}
