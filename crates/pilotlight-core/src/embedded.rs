@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use burn::tensor::{Int, Tensor, TensorData, assert_shape};
+use burn::tensor::{Bool, Int, Tensor, TensorData, assert_shape};
 
 use crate::tokens::{Anchors, TokenRow};
 
@@ -86,6 +86,19 @@ impl Embedded {
     /// Length of the longest row.
     pub fn n_seq(&self) -> usize {
         self.rows.iter().map(|row| row.len).max().unwrap_or(0)
+    }
+
+    /// Where there is padding `[n_batch, n_seq]`, as the attention of Burn's own layers wants to know it
+    /// (`mask_pad`).
+    pub fn padding(&self) -> Tensor<2, Bool> {
+        let [n_batch, n_seq, _] = self.embeddings.dims();
+        let padding: Vec<bool> = self
+            .rows
+            .iter()
+            .flat_map(|row| (0..n_seq).map(|position| position >= row.len))
+            .collect();
+        let data = TensorData::new(padding, [n_batch, n_seq]);
+        Tensor::from_data(data, &self.embeddings.device())
     }
 
     /// Inserts `vectors` `[n_vectors, d_model]` into every row, at the places that `place` names for it.
@@ -213,6 +226,13 @@ mod tests {
         });
         check(&after, &[&[0.0, 1.0, 2.0, -1.0, -2.0], &[3.0, -1.0, -2.0]]);
         assert_eq!(after.rows[0].token_positions, [0, 1, 2]);
+    }
+
+    #[test]
+    fn padding_is_what_stands_behind_a_row() {
+        let padding = counted(&[3, 1]).padding().into_data();
+        let expected = [[false, false, false], [false, true, true]];
+        assert_eq!(padding, TensorData::from(expected));
     }
 
     #[test]
