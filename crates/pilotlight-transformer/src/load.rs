@@ -100,6 +100,7 @@ pub fn init_random(
         initializer_range,
     } = blueprint;
     let network = network.init(&options.device);
+    refuse_giants(&config, &parameters.shapes(&network))?;
     let mut normal = Normal::new(seed);
     let network = parameters.fill(
         network,
@@ -120,6 +121,21 @@ pub fn init_random(
         labels: Vec::new(),
         family: family.model_type,
     })
+}
+
+/// More parameters than anyone trains from nothing on one device; memory for them could not be had.
+const MAX_FRESH_PARAMETERS: f64 = 2e10;
+
+fn refuse_giants(config: &Config, shapes: &[(String, Vec<usize>)]) -> Result<(), LoadError> {
+    let size = |shape: &Vec<usize>| shape.iter().map(|&width| width as f64).product::<f64>();
+    let n_parameters: f64 = shapes.iter().map(|(_, shape)| size(shape)).sum();
+    if n_parameters > MAX_FRESH_PARAMETERS {
+        config.problem(
+            "the whole model",
+            format!("has {n_parameters:.1e} parameters; at most {MAX_FRESH_PARAMETERS:.0e} can be made afresh"),
+        );
+    }
+    config.finish()
 }
 
 fn read_config(folder: &Path) -> Result<Config, LoadError> {

@@ -392,6 +392,21 @@ fn fresh_models_depend_on_the_seed_alone() {
 }
 
 #[test]
+fn giants_are_not_made_afresh() {
+    let folder = changed("llama", |config| {
+        config["vocab_size"] = json!(2_000_000);
+        config["hidden_size"] = json!(2_000_000);
+    });
+    let message = init_random(folder.path(), 1, &options())
+        .expect_err("an error")
+        .to_string();
+    assert!(
+        message.contains("the whole model has 8.0e12 parameters; at most 2e10"),
+        "{message}"
+    );
+}
+
+#[test]
 fn only_chosen_parameters_are_trained() {
     let device = Device::default().autodiff();
     let loaded = load_folder(&golden("qwen2"), &LoadOptions::new(&device)).expect("a model");
