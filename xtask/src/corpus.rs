@@ -1,13 +1,13 @@
 //! The text that the embedded model is pretrained on, and the model's tokenizer and configuration.
 //!
-//! Everything is written below `.data/corpus`: `train.jsonl` and `validation.jsonl` (one `{"text": ..}` a line, a
+//! Written are `train.jsonl` and `validation.jsonl` (one `{"text": ..}` a line, a
 //! document each) and `model/`, a Hugging Face folder without weights. The result is the same on every machine.
 
 mod exclusion;
 mod model;
 mod sources;
 
-use std::collections::HashSet;
+use std::{collections::HashSet, path::Path};
 
 use serde::Serialize;
 
@@ -23,7 +23,7 @@ struct Document {
 }
 
 /// Gathers the corpus, then trains the tokenizer on its training part.
-pub(crate) fn build() -> anyhow::Result<()> {
+pub(crate) fn build(folder: &Path) -> anyhow::Result<()> {
     let exclusion = exclusion()?;
     let mut train = Vec::new();
     let mut validation = Vec::new();
@@ -63,7 +63,6 @@ pub(crate) fn build() -> anyhow::Result<()> {
         print!("{row}");
         table.push_str(&row);
     }
-    let folder = workspace::data("corpus");
     workspace::write_json_lines(&folder.join("train.jsonl"), &train)?;
     workspace::write_json_lines(&folder.join("validation.jsonl"), &validation)?;
     let model = model::write(&folder.join("model"), &train)?;

@@ -15,7 +15,7 @@ mod packages;
 mod splits;
 mod workspace;
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
@@ -46,7 +46,11 @@ enum Task {
         name: String,
     },
     /// Gather the text that the embedded model is pretrained on, and train its tokenizer.
-    Corpus,
+    Corpus {
+        /// Folder to write to; by default `.data/corpus`.
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -68,7 +72,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         }
         Task::Fetch { names } => names.iter().try_for_each(|name| fetch(name)),
         Task::Embed { name } => embed::embed(data_sets::find(&name)?),
-        Task::Corpus => corpus::build(),
+        Task::Corpus { out } => corpus::build(&out.unwrap_or_else(|| workspace::data("corpus"))),
     }
 }
 
