@@ -2,14 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
-use burn::tensor::{DType, Device};
+use burn::tensor::DType;
 use clap::{Args, ValueEnum};
+use pilotlight_compare::{Base, BaseConfig, BaseInit, ModelSource, Precision, Resolver};
 use pilotlight_data::Tokenizer;
 use pilotlight_train::{Tuned, load_tuned};
-use pilotlight_transformer::{LoadOptions, Model, Pretrained, load_folder};
+use pilotlight_transformer::Model;
 use pilotlight_tuners::{InitContext, NoVocabulary, TunerConfig};
 
-use crate::{console::Console, failure::Failure, models};
+use crate::{
+    console::Console, devices::DeviceChoice, experiments::Machine, failure::Failure, models,
+};
+
+/// What the names of models inside this program begin with.
+const EMBEDDED: &str = "embedded:";
 
 /// Which model, and what is put on it.
 #[derive(Debug, Args)]
@@ -28,12 +34,12 @@ pub(crate) struct RawModel {
 #[derive(Debug, Args)]
 pub(crate) struct RawPrecision {
     /// Type in which the model computes
-    #[arg(long, value_name = "TYPE", value_enum, default_value_t = Precision::F32)]
-    dtype: Precision,
+    #[arg(long, value_name = "TYPE", value_enum, default_value_t = TypeChoice::F32)]
+    dtype: TypeChoice,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Precision {
+enum TypeChoice {
     F32,
     F16,
     Bf16,
@@ -41,10 +47,12 @@ enum Precision {
 
 /// A model that is ready to be asked.
 pub(crate) struct Loaded {
+    /// The model as it is called.
+    pub(crate) name: String,
     pub(crate) tuned: Tuned,
     pub(crate) tokenizer: Tokenizer,
-    /// The model's folder.
-    pub(crate) folder: PathBuf,
+    /// The model's folder, unless it is inside this program.
+    pub(crate) folder: Option<PathBuf>,
     /// The adapter's folder.
     pub(crate) adapter: Option<PathBuf>,
     /// Names of the classes of the checkpoint's own head.
@@ -53,46 +61,67 @@ pub(crate) struct Loaded {
 
 impl RawPrecision {
     pub(crate) fn dtype(&self) -> DType {
+        self.precision().dtype()
+    }
+
+    fn precision(&self) -> Precision {
         match self.dtype {
-            Precision::F32 => DType::F32,
-            Precision::F16 => DType::F16,
-            Precision::Bf16 => DType::BF16,
+            TypeChoice::F32 => Precision::F32,
+            TypeChoice::F16 => Precision::F16,
+            TypeChoice::Bf16 => Precision::Bf16,
         }
     }
 }
 
 impl RawModel {
     /// Finds and loads everything.
-    pub(crate) fn load(&self, device: &Device, console: &Console) -> Result<Loaded, Failure> {
-        let folder = models::folder(&self.model, console)?;
+    pub(crate) fn load(&self, device: DeviceChoice, console: &Console) -> Result<Loaded, Failure> {
         let adapter = self.adapter.as_deref().map(adapter_folder).transpose()?;
-        let tokenizer = Tokenizer::from_folder(&folder)?;
-        let options = LoadOptions {
-            device: device.clone(),
-            dtype: self.precision.dtype(),
-        };
-        let Pretrained {
-            model,
-            head,
-            labels,
-            ..
-        } = load_folder(&folder, &options)?;
-        check_vocabulary(&tokenizer, &model, &folder)?;
+        let base = load_base(&self.model, self.precision.precision(), device, console)?;
         let mut tuned = match &adapter {
-            Some(adapter) => load_tuned(adapter, model)?,
-            None => untuned(model)?,
+            Some(adapter) => load_tuned(adapter, base.model)?,
+            None => untuned(base.model)?,
         };
         if tuned.head.is_none() {
-            tuned.head = head;
+            tuned.head = base.head;
         }
         Ok(Loaded {
+            name: self.model.clone(),
             tuned,
-            tokenizer,
-            folder,
+            tokenizer: base.tokenizer,
+            folder: match base.source {
+                ModelSource::Folder(folder) => Some(folder),
+                ModelSource::Embedded(_) => None,
+            },
             adapter,
-            labels,
+            labels: base.labels,
         })
     }
+}
+
+/// Finds and loads a model with its tokenizer: by its folder, by a name, or from inside this program.
+pub(crate) fn load_base(
+    model: &str,
+    dtype: Precision,
+    device: DeviceChoice,
+    console: &Console,
+) -> Result<Base, Failure> {
+    let model = match model.starts_with(EMBEDDED) {
+        true => model.to_owned(),
+        false => models::folder(model, console)?
+            .to_string_lossy()
+            .into_owned(),
+    };
+    let config = BaseConfig {
+        model,
+        train: Vec::new(),
+        dtype,
+        init: BaseInit::Pretrained,
+        save: None,
+    };
+    let machine = Machine { console };
+    let device = machine.device(&device.to_string())?;
+    Ok(Base::load(&config, 0, &machine, &device)?)
 }
 
 impl Loaded {
@@ -103,7 +132,7 @@ impl Loaded {
         }
         Err(Failure::input(format!(
             "{} has no language-model head, so that it predicts no words",
-            self.folder.display()
+            self.name
         ))
         .hint("use a decoder, for example Llama, Qwen or GPT-2"))
     }
@@ -150,19 +179,4 @@ pub(crate) fn adapter_folder(given: &Path) -> Result<PathBuf, Failure> {
         true => Ok(inner),
         false => Ok(given.to_owned()),
     }
-}
-
-/// Says if the tokenizer has tokens that the model does not know.
-fn check_vocabulary(tokenizer: &Tokenizer, model: &Model, folder: &Path) -> Result<(), Failure> {
-    let (n_tokens, n_vocab) = (tokenizer.n_vocab(), model.spec().n_vocab);
-    if n_tokens <= n_vocab {
-        return Ok(());
-    }
-    let file = |name: &str| folder.join(name).display().to_string();
-    Err(Failure::input(format!(
-        "tokenizer and model do not match: {} has {n_tokens} tokens, {} has `vocab_size` = {n_vocab}",
-        file("tokenizer.json"),
-        file("config.json"),
-    ))
-    .hint("copy both from the same model's repository"))
 }

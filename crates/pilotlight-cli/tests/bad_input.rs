@@ -109,17 +109,22 @@ fn a_tokenizer_of_another_model() {
     let mut tokenizer: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
     tokenizer["model"]["vocab"]["surplus"] = 325.into();
     fs_err::write(&file, tokenizer.to_string()).expect("written");
-    score(folder.path(), GOOD).failed(
-        2,
-        &[
-            "tokenizer and model do not match",
-            "tokenizer.json",
-            "config.json",
-            "vocab_size",
-        ],
-    );
+    score(folder.path(), GOOD).failed(2, &["326", "325", "tokenizer.json", "model.safetensors"]);
     fs_err::write(&file, "{").expect("written");
     score(folder.path(), GOOD).failed(2, &["tokenizer.json"]);
+}
+
+#[test]
+fn a_file_that_is_no_gguf() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let import = || run(pilot(folder.path()).args(["import", "model.gguf", "--out", "out"]));
+    let write =
+        |bytes: &[u8]| fs_err::write(folder.path().join("model.gguf"), bytes).expect("written");
+    write(b"PK and more of a zip file");
+    import().failed(2, &["model.gguf", "not a GGUF file"]);
+    write(b"GGUF\x03\0\0\0\xff\xff\xff\xff\xff\xff\xff\x7f");
+    import().failed(2, &["model.gguf", "damaged"]);
+    assert!(!folder.path().join("out").exists());
 }
 
 #[test]
@@ -163,6 +168,19 @@ fn an_unknown_device() {
     if cfg!(not(feature = "wgpu")) {
         score("wgpu:1").failed(2, &["--features wgpu"]);
     }
+}
+
+#[test]
+fn color_is_for_terminals_and_on_demand() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let message = |color: &str| {
+        let score = ["score", "--model", "none/such", "--input", "none.jsonl"];
+        let said = run(pilot(folder.path()).args(score).args(["--color", color]));
+        said.failed(2, &["none.jsonl"])
+    };
+    assert!(message("always").contains('\u{1b}'));
+    assert!(!message("auto").contains('\u{1b}'));
+    assert!(!message("never").contains('\u{1b}'));
 }
 
 #[test]

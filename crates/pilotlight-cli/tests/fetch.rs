@@ -9,6 +9,7 @@ use std::{
 
 use support::{
     hub::{COMMIT, Faults, TestHub},
+    model::tiny_model,
     pilot, run,
 };
 
@@ -224,4 +225,55 @@ fn a_repository_without_safetensors_is_refused_with_a_way_out() {
         None,
     );
     run(&mut fetch(folder.path(), &hub)).failed(2, &["model.safetensors", "pytorch_model.bin"]);
+}
+
+#[test]
+fn a_name_on_the_hub_serves_as_a_model_also_when_the_network_is_gone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let model = tiny_model(folder.path());
+    let names = [
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    ];
+    let contents = names.map(|name| fs_err::read(model.join(name)).expect("a file"));
+    let files: Vec<(&str, &[u8])> = names
+        .into_iter()
+        .zip(contents.iter().map(Vec::as_slice))
+        .collect();
+    let hub = TestHub::start(&files, Faults::default(), None);
+    fs_err::write(
+        folder.path().join("in.jsonl"),
+        "{\"text\": \"A\", \"choices\": [\" fine\"]}\n",
+    )
+    .expect("written");
+    let score = |model: &str| {
+        let mut command = pilot(folder.path());
+        command
+            .env_remove("HF_HUB_OFFLINE")
+            .env("HF_ENDPOINT", &hub.endpoint)
+            .env("HF_HOME", folder.path().join("home"))
+            .args(["score", "--input", "in.jsonl", "--model", model]);
+        command
+    };
+    let fetched = run(&mut score("owner/model"));
+    assert!(
+        fetched.stderr.contains("fetching owner/model"),
+        "{}",
+        fetched.stderr
+    );
+    let fetched = fetched.done();
+    assert_eq!(run(&mut score("model")).done(), fetched);
+    let n_requests = hub.requests().len();
+    assert_eq!(
+        run(score("owner/model").env("HF_HUB_OFFLINE", "1")).done(),
+        fetched
+    );
+    assert_eq!(run(&mut score("owner/model")).done(), fetched);
+    assert_eq!(
+        hub.requests().len(),
+        n_requests,
+        "what is in the cache is not asked for"
+    );
 }

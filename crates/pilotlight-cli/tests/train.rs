@@ -370,7 +370,7 @@ fn compare_runs_every_method_and_skips_what_is_done() {
     for part in ["majority", "untuned", "a prompt", "lora", "test accuracy"] {
         assert!(table.contains(part), "{part} is not in {table}");
     }
-    for file in ["report.md", "table.csv", "report.json"] {
+    for file in ["report.md", "accuracy.svg", "table.csv", "report.json"] {
         assert!(folder.join("out").join(file).exists(), "{file}");
     }
     let again = compare();

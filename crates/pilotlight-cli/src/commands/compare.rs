@@ -30,7 +30,7 @@ const DEFAULT: &str = "default";
 #[command(after_help = "\
 Without an argument a small model and a small data set inside this program are used: nothing is downloaded.
 Every run has a process and a folder of its own; runs that are finished are not done again. The folder gets
-report.md, table.csv and report.json.
+report.md with accuracy.svg, table.csv and report.json.
 
 Examples:
   pilot compare

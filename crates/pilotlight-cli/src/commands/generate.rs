@@ -72,7 +72,7 @@ impl Generate {
             return Err(Failure::input(format!("`--top-p` is {}", raw.top_p))
                 .hint("it is a probability: more than 0, at most 1"));
         }
-        let loaded = raw.model.load(&device.open(console)?, console)?;
+        let loaded = raw.model.load(device, console)?;
         loaded.check_words()?;
         if !loaded.tuned.base.is_decoder() {
             return Err(Failure::input(format!(
@@ -95,7 +95,7 @@ impl Generate {
             temperature: raw.temperature,
             top_p: raw.top_p,
             seed: raw.seed,
-            eos: ends(&loaded.folder, &loaded.tokenizer)?,
+            eos: ends(loaded.folder.as_deref(), &loaded.tokenizer)?,
         };
         Ok(Self {
             loaded,
@@ -147,10 +147,10 @@ fn encode(tokenizer: &Tokenizer, text: &str) -> Result<Vec<u32>, Failure> {
 }
 
 /// The tokens that end a text, by the tokenizer and by generation_config.json.
-fn ends(folder: &Path, tokenizer: &Tokenizer) -> Result<Vec<u32>, Failure> {
+fn ends(folder: Option<&Path>, tokenizer: &Tokenizer) -> Result<Vec<u32>, Failure> {
     let mut ends: Vec<u32> = tokenizer.eos().into_iter().collect();
-    let file = folder.join("generation_config.json");
-    if file.exists() {
+    let file = folder.map(|folder| folder.join("generation_config.json"));
+    if let Some(file) = file.filter(|file| file.exists()) {
         let damaged = |error: &dyn std::fmt::Display| {
             Failure::input(format!("{}: {error}", file.display()))
                 .hint("copy it again from the model's repository")

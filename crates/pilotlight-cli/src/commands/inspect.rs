@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use burn::{module::Module, tensor::DType};
+use burn::module::Module;
 use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{BinaryBytes, HumanCount};
+use pilotlight_compare::{ModelSource, Precision};
 use pilotlight_core::ModelSpec;
 use pilotlight_data::Tokenizer;
-use pilotlight_transformer::{LoadOptions, Pretrained, load_folder};
+use pilotlight_transformer::Model;
 use pilotlight_tuners::{BaseInfo, InitContext, TaskType, TunerConfig, Vocabulary, save_adapter};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -17,7 +18,7 @@ use crate::{
     console::{Console, Output},
     devices::DeviceChoice,
     failure::Failure,
-    models,
+    loaded::load_base,
 };
 
 /// Show a model's shape, and what methods would train of it
@@ -46,8 +47,12 @@ pub(crate) struct RawInspect {
 
 /// A model and the methods that are counted on it.
 pub(crate) struct Inspect {
-    folder: PathBuf,
-    pretrained: Pretrained,
+    /// The model's folder, or its name inside this program.
+    name: String,
+    model: Model,
+    family: &'static str,
+    /// Names of the classes of its head.
+    labels: Vec<String>,
     words: ModelWords,
     methods: Vec<(String, TunerConfig)>,
     parameters: bool,
@@ -73,13 +78,8 @@ impl Inspect {
         for file in &raw.method {
             methods.push(read_method(file)?);
         }
-        let folder = models::folder(&raw.model, console)?;
         // Half the memory: nothing is computed here.
-        let options = LoadOptions {
-            device: device.open(console)?,
-            dtype: DType::BF16,
-        };
-        let pretrained = load_folder(&folder, &options)?;
+        let base = load_base(&raw.model, Precision::Bf16, device, console)?;
         if methods.is_empty() {
             for (name, section) in USUAL {
                 methods.push((
@@ -89,9 +89,14 @@ impl Inspect {
             }
         }
         Ok(Self {
-            words: ModelWords(Tokenizer::from_folder(&folder)?),
-            folder,
-            pretrained,
+            name: match &base.source {
+                ModelSource::Folder(folder) => folder.to_string_lossy().into_owned(),
+                ModelSource::Embedded(_) => raw.model,
+            },
+            model: base.model,
+            family: base.family,
+            labels: base.labels,
+            words: ModelWords(base.tokenizer),
             methods,
             parameters: raw.parameters,
             json: raw.json,
@@ -100,13 +105,13 @@ impl Inspect {
 
     pub(crate) fn run(self, console: &Console) -> Result<(), Failure> {
         let rows = self.rows()?;
-        let spec = self.pretrained.model.spec();
-        let n_parameters = self.pretrained.model.n_parameters();
+        let spec = self.model.spec();
+        let n_parameters = self.model.n_parameters();
         let mut output = Output::open();
         if self.json {
             output.json(&json!({
-                "folder": self.folder,
-                "family": self.pretrained.family,
+                "model": self.name,
+                "family": self.family,
                 "architecture": self.architecture(),
                 "n_parameters": n_parameters,
                 "n_layers": spec.n_layers,
@@ -117,8 +122,8 @@ impl Inspect {
                 "d_ff": spec.d_ff,
                 "n_vocab": spec.n_vocab,
                 "n_positions": spec.n_positions,
-                "labels": self.pretrained.labels,
-                "parameters": self.parameters.then(|| self.pretrained.model.parameter_names()),
+                "labels": self.labels,
+                "parameters": self.parameters.then(|| self.model.parameter_names()),
                 "methods": rows,
             }))?;
             return output.flush();
@@ -126,14 +131,14 @@ impl Inspect {
         let strong = |text: &str| console.output_style().strong(text);
         output.line(&format!(
             "{}  {}, {}, {} parameters",
-            strong(&self.folder.to_string_lossy()),
-            self.pretrained.family,
+            strong(&self.name),
+            self.family,
             self.architecture(),
             HumanCount(n_parameters as u64),
         ))?;
         output.line(&shape(spec))?;
-        if !self.pretrained.labels.is_empty() {
-            output.line(&format!("head: {}", self.pretrained.labels.join(", ")))?;
+        if !self.labels.is_empty() {
+            output.line(&format!("head: {}", self.labels.join(", ")))?;
         }
         output.line("")?;
         let mut table = Table::new();
@@ -153,7 +158,7 @@ impl Inspect {
         output.line(&table.trim_fmt())?;
         if self.parameters {
             output.line("")?;
-            for name in self.pretrained.model.parameter_names() {
+            for name in self.model.parameter_names() {
                 output.line(&name)?;
             }
         }
@@ -161,14 +166,14 @@ impl Inspect {
     }
 
     fn architecture(&self) -> &'static str {
-        match self.pretrained.model.is_decoder() {
+        match self.model.is_decoder() {
             true => "decoder",
             false => "encoder",
         }
     }
 
     fn rows(&self) -> Result<Vec<Row>, Failure> {
-        let n_parameters = self.pretrained.model.n_parameters();
+        let n_parameters = self.model.n_parameters();
         let row = |method: String, trainable: usize, bytes: u64| Row {
             method,
             trainable,
@@ -190,7 +195,7 @@ impl Inspect {
 
     /// Makes and saves an adapter: trained parameters, and bytes of its files.
     fn count(&self, config: &TunerConfig) -> Result<(usize, u64), Failure> {
-        let model = &self.pretrained.model;
+        let model = &self.model;
         let words = model.word_embeddings();
         let tuner = config.init(&InitContext {
             spec: model.spec(),
@@ -205,7 +210,7 @@ impl Inspect {
         };
         let folder = tempfile::tempdir().map_err(unwritable)?;
         let base = BaseInfo {
-            name_or_path: self.folder.to_string_lossy().into_owned(),
+            name_or_path: self.name.clone(),
             spec: model.spec().clone(),
             task_type: TaskType::CausalLm,
         };

@@ -61,7 +61,7 @@ impl Predict {
         console: &Console,
     ) -> Result<Self, Failure> {
         let input = raw.input.read()?;
-        let loaded = raw.model.load(&device.open(console)?, console)?;
+        let loaded = raw.model.load(device, console)?;
         let task = match &raw.task {
             Some(file) => read_task(file)?,
             None => task_of(&loaded)?,
@@ -78,7 +78,7 @@ impl Predict {
             seed: 0,
             reserve: loaded.tuned.tuner.config().reserve(),
             n_positions: base.spec().n_positions,
-            head: default_head(base.is_decoder()),
+            head: default_head(base.has_language_head()),
         };
         let preparer = Preparer::new(&task, &loaded.tokenizer, &options)?;
         let verbalizer = preparer.verbalizer().cloned();
@@ -146,8 +146,8 @@ impl Predict {
 }
 
 /// What reads a class off a model where the task does not say.
-fn default_head(is_decoder: bool) -> Head {
-    match is_decoder {
+fn default_head(predicts_words: bool) -> Head {
+    match predicts_words {
         true => Head::Verbalizer,
         false => Head::Linear,
     }

@@ -53,7 +53,7 @@ impl Score {
     ) -> Result<Self, Failure> {
         let input = raw.input.read()?;
         let texts = texts(&input)?;
-        let loaded = raw.model.load(&device.open(console)?, console)?;
+        let loaded = raw.model.load(device, console)?;
         loaded.check_words()?;
         let mut problems = Vec::new();
         let mut questions = Vec::with_capacity(texts.len());
