@@ -132,3 +132,8 @@ pub fn assert_close(found: &[f32], expected: &[f32], tolerance: f32) {
         expected[index]
     );
 }
+
+/// The example of this document compiles and does what it says.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/adding-a-tuner.md")]
+pub struct AddingATuner;
