@@ -109,3 +109,84 @@ fn whole(tuned: &impl Module, loss: Tensor<1>) -> BatchLoss {
         gradients,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use burn::tensor::Device;
+    use pilotlight_core::TokenRow;
+    use pilotlight_data::{Example, Target};
+    use pilotlight_transformer::{LoadOptions, load_folder};
+    use pilotlight_tuners::{InitContext, NoVocabulary, TunerConfig};
+
+    use super::*;
+    use crate::parameters::{gradient_norm, trained_shapes};
+
+    fn tuned(tuner: serde_json::Value, trained: bool) -> Tuned {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../pilotlight-transformer/tests/goldens/llama_tied");
+        let device = Device::default();
+        let base = load_folder(&folder, &LoadOptions::new(&device))
+            .expect("the model")
+            .model;
+        let config: TunerConfig = serde_json::from_value(tuner).expect("a tuner");
+        let context = InitContext {
+            spec: base.spec(),
+            word_embeddings: base.word_embeddings(),
+            vocabulary: &NoVocabulary,
+            seed: 3,
+            device: &device,
+        };
+        let tuner = config.init(&context).expect("a tuner");
+        Tuned::new(base.set_trained(&|_| trained), tuner, None, None).train()
+    }
+
+    #[test]
+    fn chunks_have_the_loss_and_the_gradients_of_the_whole() {
+        let items: Vec<Item> = [&[3, 4, 5, 6, 7][..], &[8, 9], &[10, 11, 12]]
+            .map(|ids| Example {
+                input: TokenRow::new(ids.to_vec()),
+                target: Target::Text,
+                origin: 1,
+            })
+            .iter()
+            .map(|example| Item::of_example(example, None))
+            .collect();
+        let items: Vec<&Item> = items.iter().collect();
+        let prompt =
+            serde_json::json!({ "method": "soft-prompt", "prompt_length": 2, "init": "random"});
+        let none = serde_json::json!({"method": "none"});
+        for tuned in [tuned(none.clone(), true), tuned(prompt, false)] {
+            let whole = backward_in_chunks(&tuned, &items, 0.25, 7);
+            assert_eq!(whole.gradients.len(), trained_shapes(&tuned).len());
+            let expected: f32 = whole.loss.into_scalar();
+            for chunk in [1, 3, 6] {
+                let mut parts = backward_in_chunks(&tuned, &items, 0.25, chunk);
+                let loss: f32 = parts.loss.into_scalar();
+                assert!((loss - expected).abs() < 1e-5, "{loss} and {expected}");
+                assert_eq!(parts.gradients.len(), whole.gradients.len());
+                subtract(&tuned, &mut parts.gradients, &whole.gradients);
+                let difference = gradient_norm(&tuned, &parts.gradients).expect("gradients");
+                let difference: f32 = difference.into_scalar();
+                assert!(difference < 1e-5, "{difference}");
+            }
+            let norm: f32 = gradient_norm(&tuned, &whole.gradients)
+                .expect("gradients")
+                .into_scalar();
+            assert!(norm > 1e-2);
+        }
+    }
+
+    fn subtract(tuned: &Tuned, from: &mut GradientsParams, other: &GradientsParams) {
+        struct Subtract<'a>(&'a mut GradientsParams, &'a GradientsParams);
+        impl burn::module::ModuleVisitor for Subtract<'_> {
+            fn visit_float<const D: usize>(&mut self, param: &burn::module::Param<Tensor<D>>) {
+                if let (Some(a), Some(b)) = (self.0.get::<D>(param.id), self.1.get::<D>(param.id)) {
+                    self.0.register(param.id, a - b);
+                }
+            }
+        }
+        tuned.visit(&mut Subtract(from, other));
+    }
+}
