@@ -140,7 +140,7 @@ impl DeviceChoice {
                 "device {self}: this program was built without the backend `{name}`"
             ))
             .hint(format!(
-                "build it with `cargo build --release --features {name}`, or choose another device: `pilot devices` \
+                "build it with `cargo build --release -p pilotlight-cli --features {name}`, or choose another device: `pilot devices` \
                  lists them"
             )));
         }

@@ -78,6 +78,15 @@ fn only_needed_files_are_fetched_and_only_once() {
             .all(|request| request.starts_with("/api/") || request.ends_with("bytes=0-0")),
         "{again:?}"
     );
+    // Content that is in the cache serves another commit, or this one when it has lost the file.
+    fs_err::remove_file(snapshot(folder.path()).join("model.safetensors")).expect("removed");
+    let n_requests = hub.requests().len();
+    check_fetched(folder.path(), &run(&mut fetch(folder.path(), &hub)).done());
+    assert!(
+        !hub.requests()[n_requests..]
+            .iter()
+            .any(|request| request.ends_with("model.safetensors bytes=0-"))
+    );
     // Without a name to go by, the commit is one too.
     check_fetched(
         folder.path(),

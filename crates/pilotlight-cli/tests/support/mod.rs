@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "every test file uses some of it")]
 
+pub(crate) mod experiment;
 pub(crate) mod hub;
 pub(crate) mod model;
 

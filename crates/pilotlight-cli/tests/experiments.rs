@@ -1,0 +1,133 @@
+//! What comes before and around a run: data, several methods, mistakes.
+
+mod support;
+
+use serde_json::Value;
+use support::{
+    experiment::{EXPERIMENT, prepare, train},
+    pilot, run,
+};
+
+#[test]
+fn data_show_marks_vectors_and_trained_tokens() {
+    let folder = tempfile::tempdir().expect("a folder");
+    prepare(folder.path());
+    let show = ["data", "show", "experiment.toml", "--limit", "1"];
+    let text = run(pilot(folder.path()).args(show)).done();
+    assert!(text.contains("train: 16 examples"), "{text}");
+    assert!(text.contains("good: 8 (50.0 %)"), "{text}");
+    assert!(
+        text.contains("The ·film ·is ·fine ·and ·fine \\n Sentiment : <1-4> [·positive]"),
+        "{text}"
+    );
+    let json = run(pilot(folder.path()).args(show).arg("--json"))
+        .json_lines()
+        .remove(0);
+    assert_eq!(json["labels"]["bad"], 8);
+    let sequence = json["examples"][0]["sequence"].as_array().expect("a list");
+    let trained: Vec<&Value> = sequence
+        .iter()
+        .filter(|slot| slot["trained"] == true)
+        .collect();
+    assert_eq!(trained.len(), 1);
+    assert_eq!(trained[0]["text"], " positive");
+    assert_eq!(
+        sequence
+            .iter()
+            .filter(|slot| slot["kind"] == "vector")
+            .count(),
+        4
+    );
+}
+
+#[test]
+fn compare_runs_every_method_and_skips_what_is_done() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    prepare(folder);
+    let methods = "\n[methods.prompt]\nlabel = \"a prompt\"\n[methods.lora]\ntuner = { method = \"lora\", rank = 2 }\n";
+    let (head, tail) = EXPERIMENT.split_once("[tuner]").expect("a section");
+    let (prompt, train) = tail.split_once("[train]").expect("a section");
+    let prompt = prompt.replace('\n', "\ntuner.").replace("tuner.\n", "\n");
+    let prompt = prompt.trim_end_matches("tuner.");
+    let text = format!(
+        "{head}[train]{train}{}",
+        methods.replacen("prompt\"\n", &format!("prompt\"{prompt}"), 1)
+    );
+    fs_err::write(folder.join("comparison.toml"), text).expect("written");
+    let compare = || run(pilot(folder).args(["compare", "comparison.toml", "--out", "out"]));
+    let first = compare();
+    assert!(first.stderr.contains("[1/3] untuned"), "{}", first.stderr);
+    let table = first.done();
+    for part in ["majority", "untuned", "a prompt", "lora", "test accuracy"] {
+        assert!(table.contains(part), "{part} is not in {table}");
+    }
+    for file in ["report.md", "accuracy.svg", "table.csv", "report.json"] {
+        assert!(folder.join("out").join(file).exists(), "{file}");
+    }
+    let again = compare();
+    assert_eq!(
+        again.stderr.matches("(done before)").count(),
+        3,
+        "{}",
+        again.stderr
+    );
+    assert_eq!(again.done(), table);
+    // A mistake in the last method shows before the first one is trained.
+    let wrong = run(pilot(folder).args([
+        "compare",
+        "comparison.toml",
+        "--out",
+        "wrong",
+        "--set",
+        "methods.lora.tuner.rank=0",
+    ]));
+    wrong.failed(2, &["rank"]);
+    assert!(!folder.join("wrong").exists());
+    assert!(
+        run(pilot(folder).args(["compare", "--list"]))
+            .done()
+            .contains("smollm2-sentences")
+    );
+    run(pilot(folder).args(["compare", "smollm2-sentence"])).failed(2, &["smollm2-sentences"]);
+}
+
+#[test]
+fn mistakes_in_an_experiment_are_told_with_their_lines() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    prepare(folder);
+    let write = |text: &str| fs_err::write(folder.join("experiment.toml"), text).expect("written");
+    let go = || run(&mut train(folder, "run"));
+    // A key, and the one that was meant.
+    write(&EXPERIMENT.replace("learning_rate", "learning_rat"));
+    go().failed(2, &["experiment.toml:21", "learning_rat", "learning_rate"]);
+    write(&EXPERIMENT.replace("prompt_length", "promt_length"));
+    go().failed(2, &["experiment.toml", "promt_length", "prompt_length"]);
+    // Two at once.
+    write(
+        &EXPERIMENT
+            .replace("steps = 24", "steps = \"many\"")
+            .replace("batch_size = 4", "batch_size = 0"),
+    );
+    go().failed(2, &["experiment.toml:19", "train.steps"]);
+    write("seed = ");
+    go().failed(2, &["experiment.toml:1"]);
+    write(&EXPERIMENT.replace("\"train.jsonl\"", "\"none.jsonl\""));
+    go().failed(2, &["none.jsonl"]);
+    run(pilot(folder).args(["train", "none.toml", "--out", "run"])).failed(2, &["none.toml"]);
+    write(EXPERIMENT);
+    run(train(folder, "run").args(["--set", "train.batch_sizes=4"]))
+        .failed(2, &["--set", "batch_size"]);
+    run(train(folder, "run").args(["--set", "device=abacus"])).failed(2, &["abacus", "cuda"]);
+    // A line of the data.
+    let data = fs_err::read_to_string(folder.join("train.jsonl")).expect("data");
+    fs_err::write(
+        folder.join("train.jsonl"),
+        data.replacen("\"good\"", "\"god\"", 1),
+    )
+    .expect("written");
+    go().failed(2, &["train.jsonl:1", "label", "good"]);
+    fs_err::write(folder.join("train.jsonl"), data.replacen("}\n", "\n", 1)).expect("written");
+    go().failed(2, &["train.jsonl:1"]);
+}
