@@ -1,7 +1,8 @@
 """Writes the golden files of `tests/tests/peft_parity.rs`: run it as `python make_peft_goldens.py`.
 
 For each family a tiny random model, and for each method an adapter that PEFT saved, what PEFT computes with it, and
-the losses of 20 training steps from there. Made with torch 2.11, transformers 5.17 and peft 0.21.
+the losses of 20 training steps from there. PEFT has no bottleneck adapters: those are written out below in PyTorch and
+saved in Pilotlight's own format. Made with torch 2.11, transformers 5.17 and peft 0.21.
 
     peft/FAMILY/model/                       config.json, model.safetensors, tokenizer.json (words w0, w1, ...)
     peft/FAMILY/data.jsonl                   {"text": .., "target": .., "text_ids": [..], "target_ids": [..]}
@@ -18,7 +19,7 @@ import warnings
 from pathlib import Path
 
 import torch
-from peft import LoraConfig, PromptTuningConfig, get_peft_model
+from peft import LoraConfig, PrefixTuningConfig, PromptTuningConfig, get_peft_model
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import (
@@ -58,8 +59,14 @@ LORA = dict(r=4, lora_alpha=6)
 ENCODER_LINEAR = r"bert\.encoder\..*\.(query|key|value|dense)"
 METHODS = {
     "prompt": (PromptTuningConfig, dict(num_virtual_tokens=5), 5e-2),
+    "prefix": (PrefixTuningConfig, dict(num_virtual_tokens=3), 5e-2),
     "lora": (LoraConfig, LORA, 1e-2),
     "rslora-all-linear": (LoraConfig, LORA | dict(use_rslora=True, target_modules="all-linear"), 1e-2),
+}
+BOTTLENECKS = {
+    "houlsby": dict(kind="houlsby", bottleneck_dim=6, activation="gelu"),
+    "pfeiffer": dict(kind="pfeiffer", bottleneck_dim=8, activation="silu", scale=0.7),
+    "parallel": dict(kind="parallel", bottleneck_dim=8, activation="relu"),
 }
 
 
@@ -122,10 +129,71 @@ def batch_of(family, rows):
     return dict(input_ids=ids, attention_mask=mask, labels=labels)
 
 
+class Bottlenecks(torch.nn.Module):
+    """A frozen model with adapters: act(h D + a) U + b on branch outputs (or inputs, "parallel")."""
+
+    def __init__(self, model, family, kind, bottleneck_dim, activation, scale=None):
+        super().__init__()
+        self.keys = dict(method="bottleneck", kind=kind, bottleneck_dim=bottleneck_dim, activation=activation)
+        if scale is not None:
+            self.keys["scale"] = scale
+        self.scale = scale or (4.0 if kind == "parallel" else 1.0)
+        self.act = getattr(torch.nn.functional, activation)
+        self.kind, self.base, self.adapters = kind, model.requires_grad_(False), torch.nn.ModuleDict()
+        for layer, block in enumerate(self.blocks(family)):
+            if kind == "houlsby":
+                attention = {"gpt2": "attn", "bert": "attention.output.dense"}.get(family, "self_attn")
+                self.put(block.get_submodule(attention), f"layers.{layer}.attention")
+            self.put(block.get_submodule("output.dense" if is_encoder(family) else "mlp"),
+                     f"layers.{layer}.feed_forward",
+                     block.intermediate if is_encoder(family) else None)
+        if is_encoder(family):
+            model.classifier.requires_grad_(True)
+
+    def blocks(self, family):
+        path = {"gpt2": "transformer.h", "bert": "bert.encoder.layer"}.get(family, "model.layers")
+        return self.base.get_submodule(path)
+
+    def put(self, module, name, first=None):
+        d_model, r = self.base.config.hidden_size, self.keys["bottleneck_dim"]
+        adapter = torch.nn.ModuleDict({"down": torch.nn.Linear(d_model, r), "up": torch.nn.Linear(r, d_model)})
+        self.adapters[name.replace(".", "/")] = adapter
+        read = {}
+        (first or module).register_forward_pre_hook(lambda _, args, kwargs: read.update(
+            x=args[0] if args else kwargs["hidden_states"]), with_kwargs=True)
+
+        def hook(_, __, output):
+            y = output[0] if isinstance(output, tuple) else output
+            h = read["x"] if self.kind == "parallel" else y
+            y = y + self.scale * adapter["up"](self.act(adapter["down"](h)))
+            return (y, *output[1:]) if isinstance(output, tuple) else y
+
+        module.register_forward_hook(hook)
+
+    def forward(self, **batch):
+        return self.base(**batch)
+
+    def save_pretrained(self, folder):
+        folder.mkdir(parents=True)
+        named = self.adapters.named_parameters()
+        tensors = {name.replace("/", "."): value.detach().contiguous() for name, value in named}
+        modules = []
+        if hasattr(self.base, "classifier"):
+            modules = ["classifier"]
+            head = self.base.classifier.state_dict()
+            tensors |= {f"base_model.model.classifier.{name}": value for name, value in head.items()}
+        save_file(tensors, folder / "adapter.safetensors")
+        own = dict(format=1, base_model_name_or_path="tiny", modules_to_save=modules,
+                   task_type="SEQ_CLS" if modules else "CAUSAL_LM", tensors="adapter.safetensors", tuner=self.keys)
+        (folder / "pilotlight.json").write_text(json.dumps(own, indent=2) + "\n")
+
+
 def save(model, folder):
     shutil.rmtree(folder, ignore_errors=True)
     model.save_pretrained(folder)
     (folder / "README.md").unlink(missing_ok=True)
+    if not (folder / "adapter_config.json").exists():
+        return
     config = json.loads((folder / "adapter_config.json").read_text())
     config["base_model_name_or_path"] = "tiny"  # no path of the machine that ran this
     # PEFT writes sets in any order.
@@ -134,14 +202,21 @@ def save(model, folder):
     (folder / "adapter_config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
 
 
-def write_method(family, method, rows):
+def make(family, method):
+    """A new model with a method, and its learning rate."""
+    if method in BOTTLENECKS:
+        return Bottlenecks(load(family), family, **BOTTLENECKS[method]), 1e-2
     kind, keys, learning_rate = METHODS[method]
     if is_encoder(family) and keys.get("target_modules") == "all-linear":
         keys = keys | dict(target_modules=ENCODER_LINEAR)
+    task = "SEQ_CLS" if is_encoder(family) else "CAUSAL_LM"
+    return get_peft_model(load(family), kind(task_type=task, **keys)), learning_rate
+
+
+def write_method(family, method, rows):
     folder = OUT / family / method
     torch.manual_seed(len(family) + len(method))
-    task = "SEQ_CLS" if is_encoder(family) else "CAUSAL_LM"
-    model = get_peft_model(load(family), kind(task_type=task, **keys))
+    model, learning_rate = make(family, method)
     with torch.no_grad():  # LoRA's B starts at zero, where mistakes do not show
         for name, parameter in model.named_parameters():
             if "lora_B" in name:
@@ -192,6 +267,6 @@ shutil.rmtree(OUT, ignore_errors=True)
 for family, config in FAMILIES.items():
     write_model(family, config)
     rows = write_data(family)
-    for method in METHODS:
+    for method in [*METHODS, *BOTTLENECKS]:
         write_method(family, method, rows)
         print(family, method)

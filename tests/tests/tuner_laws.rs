@@ -55,6 +55,34 @@ const LAWS: &[Law] = &[
         n_parameters: |spec| 3 * spec.d_model,
     },
     Law {
+        keys: r#"{ "method": "prefix", "prefix_length": 3, "std": 0.5 }"#,
+        starts_as_identity: false,
+        n_parameters: |spec| 3 * spec.n_layers * 2 * spec.n_kv_heads * spec.d_head,
+    },
+    Law {
+        keys: r#"{ "method": "prefix", "prefix_length": 3, "std": 0.5, "projection_dim": 7 }"#,
+        starts_as_identity: false,
+        n_parameters: |spec| {
+            let kv_dim = spec.n_kv_heads * spec.d_head;
+            3 * kv_dim + 7 * (kv_dim + 1) + (7 + 1) * spec.n_layers * 2 * kv_dim
+        },
+    },
+    Law {
+        keys: r#"{ "method": "bottleneck", "kind": "houlsby", "bottleneck_dim": 5, "activation": "tanh" }"#,
+        starts_as_identity: true,
+        n_parameters: |spec| 2 * spec.n_layers * (2 * 5 * spec.d_model + 5 + spec.d_model),
+    },
+    Law {
+        keys: r#"{ "method": "bottleneck", "bottleneck_dim": 5, "activation": "gelu" }"#,
+        starts_as_identity: true,
+        n_parameters: |spec| spec.n_layers * (2 * 5 * spec.d_model + 5 + spec.d_model),
+    },
+    Law {
+        keys: r#"{ "method": "bottleneck", "kind": "parallel", "bottleneck_dim": 5, "activation": "silu" }"#,
+        starts_as_identity: true,
+        n_parameters: |spec| spec.n_layers * (2 * 5 * spec.d_model + 5 + spec.d_model),
+    },
+    Law {
         keys: r#"{ "method": "lora", "rank": 3 }"#,
         starts_as_identity: true,
         n_parameters: |spec| {
@@ -300,7 +328,8 @@ fn records_and_folders_keep_every_bit() {
         save_adapter(folder.path(), &tuner, None, &base).expect("it is saved");
         let device = Device::flex().autodiff();
         let loaded = load_adapter(folder.path(), model.spec(), &device).expect("it loads");
-        assert_eq!(loaded.config, tuner.config());
+        assert_eq!(loaded.config.method(), tuner.config().method());
+        assert_eq!(loaded.config, loaded.tuner.config());
         assert_eq!(loss(model, &loaded.tuner).into_data(), expected);
     });
 }

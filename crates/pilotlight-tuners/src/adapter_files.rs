@@ -115,7 +115,7 @@ pub fn save_adapter(
         path: folder.to_owned(),
         source,
     })?;
-    let config = tuner.config();
+    let config = tuner.saved_config();
     let head = head.unwrap_or_default();
     let mut modules_to_save: Vec<String> = head
         .iter()

@@ -3,19 +3,24 @@
 //! | module | concept |
 //! |---|---|
 //! | [`soft_prompt`] | learned vectors among the input embeddings (Lester et al. 2021); hook `embed` |
+//! | [`prefix`] | learned keys and values in front of every layer's attention (Li and Liang 2021); hook `prefix` |
 //! | [`lora`] | low-rank updates of projections (Hu et al. 2021); hooks `project_output`, `merged` |
+//! | [`bottleneck`] | narrow layers behind or beside the residual branches (Houlsby et al. 2019, Pfeiffer et al. 2021, He et al. 2022); hook `sublayer_output` |
 //! | [`untuned`] | no tuner |
 //! | [`registry`] | [`AnyTuner`] and [`TunerConfig`] over all methods |
 //! | [`method`] | what a method tells the registry |
 //! | [`adapter_files`] | adapters as folders, ours and PEFT's |
 
 pub mod adapter_files;
+pub mod bottleneck;
 pub mod error;
 mod files;
 mod keys;
 pub mod lora;
 pub mod method;
 pub mod peft;
+pub mod prefix;
+mod random;
 pub mod registry;
 pub mod soft_prompt;
 mod tensor_file;
@@ -24,9 +29,11 @@ mod test_support;
 pub mod untuned;
 
 pub use adapter_files::{BaseInfo, SavedAdapter, TaskType, load_adapter, save_adapter};
+pub use bottleneck::{Activation, Bottleneck, BottleneckConfig, BottleneckKind};
 pub use error::{Problem, Problems, TunerError};
 pub use lora::{Lora, LoraConfig, LowRank, Targets};
 pub use method::{InitContext, Method, NoVocabulary, Vocabulary};
+pub use prefix::{Prefix, PrefixConfig};
 pub use registry::{AnyTuner, METHODS, TunerConfig};
 pub use soft_prompt::{Init, Place, PlacedVectors, Placement, SoftPrompt, SoftPromptConfig};
 pub use untuned::{Untuned, UntunedConfig};

@@ -26,7 +26,7 @@ pub trait Method: Serialize + DeserializeOwned + Clone + std::fmt::Debug {
     /// Its name in `method = "..."`.
     const NAME: &'static str;
 
-    /// Vectors that it inserts into every row.
+    /// Positions of every row that it takes for itself.
     fn reserve(&self) -> usize {
         0
     }
@@ -50,6 +50,11 @@ pub trait Method: Serialize + DeserializeOwned + Clone + std::fmt::Debug {
     ///
     /// If the context lacks what the keys ask for.
     fn init(&self, context: &InitContext<'_>) -> Result<Self::Tuner, TunerError>;
+
+    /// The keys under which a tuner of these keys is saved: without what only helps to train it.
+    fn saved(&self) -> Self {
+        self.clone()
+    }
 
     /// The keys of a tuner.
     fn of(tuner: &Self::Tuner) -> &Self;
@@ -194,6 +199,17 @@ impl Tensors {
     pub(crate) fn into_rest(self) -> (BTreeMap<String, TensorData>, Problems) {
         (self.entries, self.problems)
     }
+}
+
+/// PyTorch's layout `[d_output, d_input]` of a matrix in f32 to Burn's, or back.
+pub(crate) fn transposed(data: TensorData) -> TensorData {
+    let [n_rows, n_columns] = data.shape().dims();
+    let values: Vec<f32> = data.try_into_vec().expect("tensors are taken as f32");
+    let values: Vec<f32> = (0..n_columns)
+        .flat_map(|column| values.iter().skip(column).step_by(n_columns))
+        .copied()
+        .collect();
+    TensorData::new(values, [n_columns, n_rows])
 }
 
 /// `path` as seen from `folder`.

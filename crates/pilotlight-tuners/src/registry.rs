@@ -19,11 +19,13 @@ use serde_json::{Map, Value};
 
 use crate::{
     adapter_files,
+    bottleneck::{Bottleneck, BottleneckConfig},
     error::{Problems, TunerError, suggest},
     keys,
     lora::{Lora, LoraConfig},
     method::{InitContext, Method, Tensors, anchored},
     peft::PeftFields,
+    prefix::{Prefix, PrefixConfig},
     soft_prompt::{SoftPrompt, SoftPromptConfig},
     untuned::{Untuned, UntunedConfig},
 };
@@ -81,6 +83,13 @@ macro_rules! tuners {
                 }
             }
 
+            /// The keys under which the tuner is saved.
+            pub(crate) fn saved_config(&self) -> TunerConfig {
+                match self {
+                    $(Self::$tuner(tuner) => TunerConfig::$tuner($config::of(tuner).saved()),)*
+                }
+            }
+
             /// The parameters by their names in files.
             pub(crate) fn tensors(&self, spec: &ModelSpec) -> Vec<(String, TensorData)> {
                 match self {
@@ -108,7 +117,7 @@ macro_rules! tuners {
                 }
             }
 
-            /// Vectors that are inserted into every row; room for them must be kept free.
+            /// Positions of every row that the tuner takes for itself; they must be kept free.
             pub fn reserve(&self) -> usize {
                 match self {
                     $(Self::$tuner(config) => config.reserve(),)*
@@ -226,8 +235,12 @@ tuners! {
     Untuned(UntunedConfig),
     /// Learned vectors among the input embeddings.
     SoftPrompt(SoftPromptConfig),
+    /// Learned keys and values in front of every layer's attention.
+    Prefix(PrefixConfig),
     /// Low-rank updates of projections.
     Lora(LoraConfig),
+    /// Narrow layers behind or beside the residual branches.
+    Bottleneck(BottleneckConfig),
 }
 
 impl Default for TunerConfig {

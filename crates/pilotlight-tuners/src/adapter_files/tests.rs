@@ -217,7 +217,10 @@ fn fields_that_change_the_result_are_not_ignored() {
     let folder = peft_folder(serde_json::json!({ "peft_type": "VERA" }), &[]);
     check_error(
         folder.path(),
-        &["`peft_type` is \"VERA\"", "`PROMPT_TUNING`, `LORA`"],
+        &[
+            "`peft_type` is \"VERA\"",
+            "`PROMPT_TUNING`, `PREFIX_TUNING`, `LORA`",
+        ],
     );
 }
 

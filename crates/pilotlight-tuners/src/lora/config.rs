@@ -3,7 +3,6 @@
 use burn::tensor::{Device, TensorData};
 use indexmap::IndexMap;
 use pilotlight_core::{ModelSpec, Site};
-use rand::RngExt;
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -12,8 +11,9 @@ use super::{Lora, LowRank, targets};
 use crate::{
     error::{Problems, TunerError},
     lora::Targets,
-    method::{InitContext, Method, Tensors},
+    method::{InitContext, Method, Tensors, transposed},
     peft::PeftFields,
+    random::fan_in_uniform,
 };
 
 /// The keys of `method = "lora"`.
@@ -190,12 +190,7 @@ impl Method for LoraConfig {
                 rank,
                 ..
             } = planned;
-            // PyTorch's default for a linear layer, and PEFT's for this factor.
-            let bound = 1.0 / (d_input as f64).sqrt();
-            let a: Vec<f32> = (0..d_input * rank)
-                .map(|_| (bound * (2.0 * random.random::<f64>() - 1.0)) as f32)
-                .collect();
-            let a = TensorData::new(a, [d_input, rank]);
+            let a = fan_in_uniform(&mut random, d_input, rank);
             let b = TensorData::zeros::<f32, _>([rank, d_output]);
             LowRank::new(planned.site, a, b, planned.scale, context.device)
         });
@@ -317,15 +312,4 @@ const UNSUPPORTED: [&str; 11] = [
 /// PEFT's names of the two factors.
 fn names(path: &str) -> [String; 2] {
     ["A", "B"].map(|factor| format!("base_model.model.{path}.lora_{factor}.weight"))
-}
-
-/// PyTorch's layout `[d_output, d_input]` to Burn's, or back.
-fn transposed(data: TensorData) -> TensorData {
-    let [n_rows, n_columns] = data.shape().dims();
-    let values: Vec<f32> = data.try_into_vec().expect("taken as f32");
-    let values: Vec<f32> = (0..n_columns)
-        .flat_map(|column| values.iter().skip(column).step_by(n_columns))
-        .copied()
-        .collect();
-    TensorData::new(values, [n_columns, n_rows])
 }

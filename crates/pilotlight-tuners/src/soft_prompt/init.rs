@@ -1,9 +1,9 @@
 //! The first values of a soft prompt. Everything is drawn on the CPU, so that every backend starts alike.
 
-use std::{collections::HashSet, f64::consts::TAU};
+use std::collections::HashSet;
 
 use burn::tensor::{DType, Int, Tensor, TensorData};
-use rand::{RngExt, seq::SliceRandom};
+use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::{Init, SoftPromptConfig};
@@ -11,6 +11,7 @@ use crate::{
     adapter_files,
     error::TunerError,
     method::{InitContext, Method},
+    random::normal,
     registry::AnyTuner,
 };
 
@@ -57,20 +58,6 @@ pub(super) fn vectors(
         Init::From => return saved(config, context),
     };
     Ok(TensorData::new(values, [n_vectors, d_model]))
-}
-
-/// Independent standard normal numbers, by the transform of Box and Muller.
-fn normal(random: &mut ChaCha8Rng, n: usize) -> Vec<f64> {
-    let mut pair = || {
-        // The logarithm needs a number above 0.
-        let radius = (-2.0 * (1.0 - random.random::<f64>()).ln()).sqrt();
-        let angle = TAU * random.random::<f64>();
-        [radius * angle.cos(), radius * angle.sin()]
-    };
-    std::iter::repeat_with(&mut pair)
-        .flatten()
-        .take(n)
-        .collect()
 }
 
 /// The mean length of the word embeddings; summed on the CPU in chunks, to hold no second copy of them.

@@ -1,0 +1,189 @@
+//! The keys of `method = "bottleneck"`.
+
+use burn::{
+    module::Param,
+    nn::Linear,
+    tensor::{Device, TensorData},
+};
+use pilotlight_core::ModelSpec;
+use serde::{Deserialize, Serialize};
+
+use super::{Adapter, Bottleneck};
+use crate::{
+    error::{Problems, TunerError},
+    method::{InitContext, Method, Tensors, transposed},
+    random::fan_in_uniform,
+};
+
+/// The keys of `method = "bottleneck"`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BottleneckConfig {
+    /// Where the adapters are.
+    pub kind: BottleneckKind,
+    /// Inner width of an adapter.
+    pub bottleneck_dim: usize,
+    /// What stands between its two layers.
+    pub activation: Activation,
+    /// The factor of its output: 4 for `parallel`, as He et al. found best, else 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scale: Option<f64>,
+}
+
+/// Where the adapters are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BottleneckKind {
+    /// Behind attention and feed-forward.
+    Houlsby,
+    /// Behind the feed-forward.
+    #[default]
+    Pfeiffer,
+    /// Beside the feed-forward.
+    Parallel,
+}
+
+/// A nonlinearity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Activation {
+    /// `max(0, x)`.
+    #[default]
+    Relu,
+    /// `x * Phi(x)`, exactly.
+    Gelu,
+    /// `x * sigmoid(x)`.
+    Silu,
+    /// The hyperbolic tangent.
+    Tanh,
+}
+
+impl Default for BottleneckConfig {
+    fn default() -> Self {
+        Self {
+            kind: BottleneckKind::default(),
+            bottleneck_dim: 64,
+            activation: Activation::default(),
+            scale: None,
+        }
+    }
+}
+
+impl BottleneckConfig {
+    /// The factor of an adapter's output.
+    pub fn scale(&self) -> f64 {
+        self.scale.unwrap_or(match self.kind {
+            BottleneckKind::Parallel => 4.0,
+            BottleneckKind::Houlsby | BottleneckKind::Pfeiffer => 1.0,
+        })
+    }
+
+    /// A tuner whose adapters come from `adapter`, by the name of their place.
+    fn build(
+        &self,
+        spec: &ModelSpec,
+        adapter: &mut dyn FnMut(&str) -> Option<Adapter>,
+    ) -> Option<Bottleneck> {
+        let n_behind_attention = match self.kind {
+            BottleneckKind::Houlsby => spec.n_layers,
+            BottleneckKind::Pfeiffer | BottleneckKind::Parallel => 0,
+        };
+        // Goes on behind a missing one, so that one report names all of them.
+        let mut all = |n_layers: usize, place: &str| {
+            let adapters = (0..n_layers).map(|layer| adapter(&format!("layers.{layer}.{place}")));
+            let adapters: Vec<Option<Adapter>> = adapters.collect();
+            adapters.into_iter().collect::<Option<Vec<Adapter>>>()
+        };
+        let attention = all(n_behind_attention, "attention");
+        let feed_forward = all(spec.n_layers, "feed_forward");
+        Some(Bottleneck {
+            attention: attention?,
+            feed_forward: feed_forward?,
+            config: self.clone(),
+        })
+    }
+}
+
+impl Method for BottleneckConfig {
+    type Tuner = Bottleneck;
+    const NAME: &'static str = "bottleneck";
+
+    fn problems(&self, _spec: &ModelSpec, problems: &mut Problems) {
+        if self.bottleneck_dim == 0 {
+            problems.push("bottleneck_dim", "must be at least 1");
+        }
+        if !(self.scale() > 0.0 && self.scale().is_finite()) {
+            let message = format!("is {}, which is not above 0", self.scale());
+            problems.push("scale", message);
+        }
+    }
+
+    fn init(&self, context: &InitContext<'_>) -> Result<Bottleneck, TunerError> {
+        let mut random = context.random(Self::NAME);
+        let (d_model, bottleneck_dim) = (context.spec.d_model, self.bottleneck_dim);
+        let zeros = |shape: &[usize]| TensorData::zeros::<f32, _>(shape.to_vec());
+        let tuner = self.build(context.spec, &mut |_| {
+            let down = fan_in_uniform(&mut random, d_model, bottleneck_dim);
+            let up = zeros(&[bottleneck_dim, d_model]);
+            Some(Adapter {
+                down: layer(down, zeros(&[bottleneck_dim]), context.device),
+                up: layer(up, zeros(&[d_model]), context.device),
+            })
+        });
+        Ok(tuner.expect("every adapter was made"))
+    }
+
+    fn of(tuner: &Bottleneck) -> &Self {
+        &tuner.config
+    }
+
+    fn tensors(tuner: &Bottleneck, _spec: &ModelSpec) -> Vec<(String, TensorData)> {
+        let mut tensors = Vec::new();
+        for (place, adapters) in [
+            ("attention", &tuner.attention),
+            ("feed_forward", &tuner.feed_forward),
+        ] {
+            for (index, adapter) in adapters.iter().enumerate() {
+                for (half, layer) in [("down", &adapter.down), ("up", &adapter.up)] {
+                    let name = format!("layers.{index}.{place}.{half}");
+                    let weight = layer.weight.val().transpose().into_data();
+                    tensors.push((format!("{name}.weight"), weight));
+                    if let Some(bias) = &layer.bias {
+                        tensors.push((format!("{name}.bias"), bias.val().into_data()));
+                    }
+                }
+            }
+        }
+        tensors
+    }
+
+    fn restore(
+        &self,
+        tensors: &mut Tensors,
+        spec: &ModelSpec,
+        device: &Device,
+    ) -> Option<Bottleneck> {
+        let (d_model, bottleneck_dim) = (spec.d_model, self.bottleneck_dim);
+        self.build(spec, &mut |place| {
+            let mut half = |half: &str, d_input: usize, d_output: usize| {
+                // PyTorch's layout, as in all of our files.
+                let weight = tensors.take(&format!("{place}.{half}.weight"), [d_output, d_input]);
+                let bias = tensors.take(&format!("{place}.{half}.bias"), [d_output]);
+                Some(layer(transposed(weight?), bias?, device))
+            };
+            let down = half("down", d_model, bottleneck_dim);
+            let up = half("up", bottleneck_dim, d_model);
+            Some(Adapter {
+                down: down?,
+                up: up?,
+            })
+        })
+    }
+}
+
+fn layer(weight: TensorData, bias: TensorData, device: &Device) -> Linear {
+    Linear {
+        weight: Param::from_data(weight, device),
+        bias: Some(Param::from_data(bias, device)),
+    }
+}
