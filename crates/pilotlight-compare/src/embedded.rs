@@ -54,3 +54,19 @@ pub(crate) fn file(name: &str) -> Option<DataSource> {
         format: DataFormat::Jsonl,
     })
 }
+
+#[cfg(all(test, feature = "embedded", embedded_sentences))]
+mod tests {
+    use pilotlight_data::read_records;
+
+    use super::*;
+
+    #[test]
+    fn the_sentences_are_whole() {
+        for (name, n_records) in [("train", 2396), ("validation", 295), ("test", 291)] {
+            let source = file(&format!("sentences/{name}.jsonl")).expect("embedded");
+            let records = read_records(&source).expect("JSON lines");
+            assert_eq!(records.len(), n_records, "{name}");
+        }
+    }
+}

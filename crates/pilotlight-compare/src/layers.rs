@@ -92,10 +92,21 @@ impl Layers {
     ///
     /// All problems of the settings in one report, or that a file cannot be read.
     pub fn experiment(&self, method: Option<&str>) -> Result<Experiment, CompareError> {
-        let Settings { root, methods, .. } = self.stack()?;
+        let Settings {
+            root,
+            methods,
+            seeds,
+            ..
+        } = self.stack()?;
         let mut problems = Problems::default();
         let root = match (method, methods.is_empty()) {
-            (None, true) => root,
+            (None, true) => {
+                let of_comparisons = [("seeds", seeds.as_ref()), ("label", root.get("label"))];
+                let given = of_comparisons.into_iter();
+                let given = given.filter_map(|(key, value)| Some((key, value?)));
+                problems.extend(given.map(|(key, value)| only_of_comparisons(key, value)));
+                root
+            }
             (None, false) => {
                 let names: Vec<String> = methods.keys().cloned().collect();
                 return Err(Problem {
@@ -134,7 +145,7 @@ impl Layers {
             seeds,
         } = self.stack()?;
         let mut problems = Problems::default();
-        let seeds = seeds.and_then(|seeds| check::read::<Vec<u64>>("seeds", &seeds, &mut problems));
+        let seeds = seeds.and_then(|seeds| read_seeds(&seeds, &mut problems));
         let single = methods.is_empty();
         let tables = match single {
             true => IndexMap::from([(String::new(), root)]),
@@ -153,21 +164,9 @@ impl Layers {
             let label = label.unwrap_or_else(|| name.replace(['-', '_'], " "));
             methods.insert(name, MethodConfig { label, config });
         }
-        let seeds = seeds.unwrap_or_else(|| {
-            methods
-                .values()
-                .take(1)
-                .map(|method| method.config.seed)
-                .collect()
-        });
-        if seeds.is_empty() {
-            problems.push(Problem {
-                origin: None,
-                key: Some("seeds".into()),
-                message: "expected at least one seed, found an empty list".into(),
-                hint: "for example `seeds = [1, 2, 3]`".into(),
-            });
-        }
+        let first = methods.values().next();
+        let own = || first.map(|method: &MethodConfig| method.config.seed);
+        let seeds = seeds.unwrap_or_else(|| own().into_iter().collect());
         problems.into_result()?;
         Ok(Comparison {
             name,
@@ -261,6 +260,34 @@ fn methods(
         Ok((name.clone(), settings))
     });
     merged.collect()
+}
+
+/// At least one seed, each once: two runs of the same seed would be the same run.
+fn read_seeds(value: &Value, problems: &mut Problems) -> Option<Vec<u64>> {
+    let seeds = check::read::<Vec<u64>>("seeds", value, problems)?;
+    let mut seen = seeds.iter().enumerate();
+    let twice = seen.find(|(index, seed)| seeds[..*index].contains(seed));
+    let found = match twice {
+        Some((_, seed)) => format!("{seed} twice"),
+        None if seeds.is_empty() => "an empty list".into(),
+        None => return Some(seeds),
+    };
+    problems.push(Problem {
+        origin: value.origin().map(String::from),
+        key: Some("seeds".into()),
+        message: format!("expected different seeds, found {found}"),
+        hint: "for example `seeds = [1, 2, 3]`".into(),
+    });
+    None
+}
+
+fn only_of_comparisons(key: &str, value: &Value) -> Problem {
+    Problem {
+        origin: value.origin().map(String::from),
+        key: Some(key.to_owned()),
+        message: "has no effect on a single run".into(),
+        hint: "remove it, or use `pilot compare`".into(),
+    }
 }
 
 fn no_method(name: &str, methods: &IndexMap<String, Map<String, Value>>) -> Problem {

@@ -410,3 +410,30 @@ fn a_tokenizer_of_another_model_is_refused() {
         "{message}"
     );
 }
+
+#[cfg(all(feature = "embedded", embedded_model, embedded_sentences))]
+#[test]
+fn what_is_inside_the_program_can_be_trained() {
+    let workshop = Workshop::new();
+    let layers = Layers {
+        preset: Some("default".into()),
+        assignments: [
+            "train.steps=2",
+            "data.limit_test=8",
+            "data.limit_validation=8",
+        ]
+        .map(String::from)
+        .into(),
+        ..Layers::default()
+    };
+    let comparison = layers.comparison().expect("the preset");
+    for (name, method) in comparison.methods {
+        let mut config = method.config;
+        config.train.steps = Some(2);
+        let origins = Origins::default();
+        let out = workshop.path(&name);
+        let result = run(&config, &out, &options(&origins), &mut Unwatched);
+        let result = result.unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(result.test.is_some() && result.untuned.is_some());
+    }
+}

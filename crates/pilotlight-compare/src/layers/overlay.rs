@@ -26,16 +26,41 @@ impl Source for Layer {
     }
 }
 
-/// Lays `over` on `under`: tables are merged key by key, everything else is replaced.
+/// Keys of the same section of which only one can be meant; the first of a pair silences the second.
+const RIVALS: [(&str, &str); 3] = [
+    ("template", "parts"),
+    ("parts", "template"),
+    ("epochs", "steps"),
+];
+
+/// Lays `over` on `under`: tables are merged key by key, everything else is replaced. A key also replaces its rival,
+/// so that `epochs` of a file is stronger than `steps` of a preset.
 ///
 /// A `tuner` table that names another method, or an adapter to start from, replaces the one below it: the keys of
 /// one method mean nothing to another. So does a `labels` table, whose order is that of the classes.
 pub(super) fn overlay(under: &mut Map<String, Value>, over: Map<String, Value>) {
+    drop_rivals(under, &over);
     combine(under, over, &|key, under, over| match key {
         "tuner" => same_method(under, over),
         "labels" => false,
         _ => true,
     });
+}
+
+fn drop_rivals(under: &mut Map<String, Value>, over: &Map<String, Value>) {
+    for (key, rival) in RIVALS {
+        if over.contains_key(key) && !over.contains_key(rival) {
+            under.shift_remove(rival);
+        }
+    }
+    for (key, over) in over {
+        if let (Some(ValueKind::Table(under)), Some(over)) = (
+            under.get_mut(key).map(|under| &mut under.kind),
+            as_table(over),
+        ) {
+            drop_rivals(under, over);
+        }
+    }
 }
 
 /// Adds settings of the same layer: all tables are merged.
@@ -120,6 +145,21 @@ mod tests {
         );
         check(prompt, "tuner.from = 'a'", "tuner.from = 'a'");
         check("tuner.from = 'a'", prompt, prompt);
+    }
+
+    #[test]
+    fn of_rivals_the_upper_one_stands() {
+        check("train.steps = 5", "train.epochs = 2", "train.epochs = 2");
+        check(
+            "train.epochs = 2",
+            "train.steps = 5",
+            "train = { epochs = 2, steps = 5 }",
+        );
+        check(
+            "task.template = '{{ text }}'",
+            "task.parts = [{ name = 'a' }]",
+            "task.parts = [{ name = 'a' }]",
+        );
     }
 
     #[test]

@@ -96,8 +96,10 @@ fn unknown_key(key: &str, value: &Value) -> Problem {
         Some(format!("{}{section}__{rest}", written::PREFIX).to_uppercase())
     });
     let known: Vec<String> = TOP.iter().map(|name| (*name).to_owned()).collect();
+    let is_of_top = ["seeds", "methods", "preset"].contains(&key);
     let hint = match split.filter(|_| origin.starts_with(written::PREFIX)) {
         Some(variable) => format!("two underscores part section and key: {variable}"),
+        None if is_of_top => "it stands at the top of the file, not in a method".into(),
         None => match suggest::section_of(key) {
             Some(section) => format!("`{key}` belongs to [{section}]"),
             None => suggest::key("", key, &known),

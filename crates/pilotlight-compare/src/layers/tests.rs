@@ -300,3 +300,35 @@ fn a_file_that_is_not_there_is_named() {
     let error = layers.experiment(None).expect_err("no file").to_string();
     assert!(error.contains("/nowhere/experiment.toml"), "{error}");
 }
+
+#[test]
+fn a_single_run_has_no_use_for_keys_of_comparisons() {
+    let text = "seeds = [1, 2]\nlabel = \"x\"\n".to_owned() + FILE;
+    file(&text).fails(
+        "experiment.toml:1: `seeds`: has no effect on a single run\n  \
+           hint: remove it, or use `pilot compare`\n\
+         experiment.toml:2: `label`: has no effect on a single run\n  \
+           hint: remove it, or use `pilot compare`",
+    );
+}
+
+#[test]
+fn a_mistake_of_all_methods_is_reported_once() {
+    let text = FILE.replace("steps", "stesp")
+        + r#"
+[methods.a]
+[methods.b]
+seeds = [1]
+"#;
+    let file = file(&text).set(&["seeds=[2,1,2]"]);
+    let error = file.layers.comparison().expect_err("mistakes");
+    assert_eq!(
+        file.report(error),
+        "--set seeds=[2,1,2]: `seeds`: expected different seeds, found 2 twice\n  \
+           hint: for example `seeds = [1, 2, 3]`\n\
+         experiment.toml:15: `train.stesp`: there is no such key\n  \
+           hint: did you mean `steps`?\n\
+         experiment.toml:19: `seeds`: there is no such key\n  \
+           hint: it stands at the top of the file, not in a method"
+    );
+}
