@@ -70,6 +70,12 @@ pub enum CompareError {
         /// What to do about it.
         hint: String,
     },
+    /// A picture cannot be drawn.
+    #[error("the figure cannot be drawn: {message}")]
+    Figure {
+        /// What the drawing library says.
+        message: String,
+    },
     /// The model cannot be loaded or saved.
     #[error(transparent)]
     Model(#[from] LoadError),

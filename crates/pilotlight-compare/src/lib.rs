@@ -11,12 +11,14 @@
 //! | [`statistics`] | accuracies, intervals, paired comparisons |
 //! | [`matrix`], [`launch`] | several methods and seeds, in one process or in many |
 //! | [`table`] | what methods cost and reach, side by side |
+//! | [`figure`] | the same as a picture |
 //! | [`memory`] | the largest memory of a stretch of work |
 
 pub mod base;
 pub mod embedded;
 pub mod error;
 pub mod experiment;
+pub mod figure;
 pub mod launch;
 pub mod layers;
 pub mod matrix;
@@ -34,6 +36,7 @@ pub use error::{CompareError, Problem, Problems};
 pub use experiment::{
     BaseConfig, BaseInit, Comparison, ExperimentConfig, MethodConfig, Precision, ReportConfig,
 };
+pub use figure::accuracy_figure;
 pub use launch::{ChildProcess, InProcess, Launcher, PlannedRun};
 pub use layers::{Experiment, Layers, Origins};
 pub use matrix::{CompareEvent, Report, compare, plan};

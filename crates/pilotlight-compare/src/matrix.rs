@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     error::CompareError,
     experiment::Comparison,
+    figure::{FIGURE_FILE, accuracy_figure, has_figure, subject},
     launch::{Launcher, PlannedRun},
     result::RunResult,
     run::{RESOLVED_FILE, read_result},
@@ -57,6 +58,9 @@ pub enum CompareEvent<'a> {
 pub struct Report {
     /// Name of the preset or file.
     pub name: String,
+    /// The model and the data in a few words; empty in reports of older versions.
+    #[serde(default)]
+    pub subject: String,
     /// The table.
     pub table: Table,
     /// The runs that failed.
@@ -129,8 +133,8 @@ pub fn plan(comparison: &Comparison, out: &Path) -> Vec<PlannedRun> {
     runs
 }
 
-/// Carries out all runs of a comparison that are not finished yet, and writes `report.md`, `table.csv` and
-/// `report.json` into `out`.
+/// Carries out all runs of a comparison that are not finished yet, and writes `report.md`, `accuracy.svg`,
+/// `table.csv` and `report.json` into `out`; the picture where a method has an accuracy.
 ///
 /// A run that fails does not keep the others from being done; it is reported at the end.
 ///
@@ -186,6 +190,7 @@ pub fn compare(
     }
     let report = Report {
         name: comparison.name.clone(),
+        subject: subject(comparison),
         table: Table::of_runs(&finished)?,
         failures,
     };
@@ -235,7 +240,18 @@ fn write_report(report: &Report, out: &Path) -> Result<(), CompareError> {
         .map_err(|error| CompareError::file(out, error.into()))?;
     write(&out.join("report.md"), &report.to_markdown())?;
     write(&out.join("table.csv"), &csv)?;
-    write(&out.join("report.json"), &(json + "\n"))
+    write(&out.join("report.json"), &(json + "\n"))?;
+    let path = out.join(FIGURE_FILE);
+    match accuracy_figure(report)? {
+        Some(figure) => write(&path, &figure),
+        // That of an earlier comparison would contradict the report.
+        None => match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(CompareError::file(path, error))
+            }
+            _ => Ok(()),
+        },
+    }
 }
 
 fn write(path: &Path, text: &str) -> Result<(), CompareError> {
@@ -256,6 +272,11 @@ impl Report {
     /// The report as a Markdown document.
     pub fn to_markdown(&self) -> String {
         let mut text = format!("# {}\n\n{}", self.name, self.table.to_markdown());
+        if has_figure(&self.table) {
+            text += &format!(
+                "\n![Test accuracy against the share of trained parameters]({FIGURE_FILE})\n"
+            );
+        }
         if !self.failures.is_empty() {
             text += "\n## Failed runs\n";
         }

@@ -2,6 +2,8 @@
 
 mod text;
 
+pub(crate) use text::count;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{

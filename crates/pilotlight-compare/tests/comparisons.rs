@@ -99,6 +99,9 @@ fn finished_runs_are_kept_and_failed_ones_reported() {
         "{markdown}"
     );
     assert!(workshop.path("out/table.csv").exists());
+    assert!(markdown.contains("](accuracy.svg)"), "{markdown}");
+    let figure = String::from_utf8(workshop.read("out/accuracy.svg")).expect("text");
+    assert!(figure.contains("full fine-tuning"), "{figure}");
 
     // What is finished is not done again, and gives the same table.
     let mut again = comparison.clone();

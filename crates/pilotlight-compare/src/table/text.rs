@@ -199,7 +199,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// A whole number with commas between thousands.
-fn count(number: usize) -> String {
+pub(crate) fn count(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
