@@ -26,9 +26,14 @@ pub trait Method: Serialize + DeserializeOwned + Clone + std::fmt::Debug {
     /// Its name in `method = "..."`.
     const NAME: &'static str;
 
-    /// Positions of every row that it takes for itself.
-    fn reserve(&self) -> usize {
+    /// Vectors that it inserts into every row.
+    fn inserted(&self) -> usize {
         0
+    }
+
+    /// Positions of every row that it takes for itself: those of inserted vectors, or of a prefix.
+    fn reserve(&self) -> usize {
+        self.inserted()
     }
 
     /// Names of the template's parts that the keys mention.

@@ -128,6 +128,17 @@ macro_rules! tuners {
                 }
             }
 
+            /// Vectors that are inserted into every row; a row without tokens can go on from them.
+            pub fn inserted(&self) -> usize {
+                match self {
+                    $(Self::$tuner(config) => config.inserted(),)*
+                    Self::Saved(folder) => match adapter_files::read_config(folder) {
+                        Ok(config) => config.inserted(),
+                        Err(_) => 0,
+                    },
+                }
+            }
+
             fn own_parts(&self) -> Vec<&str> {
                 match self {
                     $(Self::$tuner(config) => config.parts(),)*

@@ -82,7 +82,7 @@ impl Generate {
             .hint("use a decoder, for example Llama, Qwen or GPT-2"));
         }
         let row = TokenRow::new(encode(&loaded.tokenizer, &raw.prompt)?);
-        if row.ids.is_empty() && loaded.tuned.tuner.config().reserve() == 0 {
+        if row.ids.is_empty() && loaded.tuned.tuner.config().inserted() == 0 {
             return Err(Failure::input("the prompt has no tokens")
                 .hint("begin with a word by `--prompt TEXT`"));
         }

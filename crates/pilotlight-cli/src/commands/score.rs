@@ -160,7 +160,7 @@ fn question(loaded: &Loaded, text: &str, choices: &[&str]) -> Result<Tokenized, 
         .iter()
         .map(|choice| encode(choice))
         .collect::<Result<_, _>>()?;
-    if text.ids.is_empty() && loaded.tuned.tuner.config().reserve() == 0 {
+    if text.ids.is_empty() && loaded.tuned.tuner.config().inserted() == 0 {
         return Ok(Err((
             "text",
             "a text with tokens",

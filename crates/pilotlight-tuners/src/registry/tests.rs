@@ -83,6 +83,17 @@ fn a_config_survives_toml() {
 }
 
 #[test]
+fn a_prefix_takes_positions_without_inserting_vectors() {
+    let counts = |keys: &str| {
+        let config = read(keys).expect("a config");
+        (config.reserve(), config.inserted())
+    };
+    assert_eq!(counts("method = 'soft-prompt'\nprompt_length = 7"), (7, 7));
+    assert_eq!(counts("method = 'prefix'\nprefix_length = 7"), (7, 0));
+    assert_eq!(counts("method = 'lora'"), (0, 0));
+}
+
+#[test]
 fn a_wrong_key_is_named() {
     check_error(
         "method = 'soft-prompt'\nprompt_lenght = 7",

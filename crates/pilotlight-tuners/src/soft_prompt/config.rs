@@ -173,7 +173,7 @@ impl Method for SoftPromptConfig {
     const HEAD_PREFIX: &'static str = "base_model.";
     const PEFT_TYPE: Option<&'static str> = Some("PROMPT_TUNING");
 
-    fn reserve(&self) -> usize {
+    fn inserted(&self) -> usize {
         self.prompt_length()
     }
 
