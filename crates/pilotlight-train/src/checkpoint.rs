@@ -48,8 +48,9 @@ pub(crate) struct State {
     /// Evaluations since then.
     pub(crate) evaluations_since_best: usize,
     pub(crate) seconds: Seconds,
-    /// The numbers among what the optimizer remembers.
-    pub(crate) optimizer: BTreeMap<String, Value>,
+    /// The parameters that the optimizer remembers something of, and the numbers among it.
+    pub(crate) optimizer_paths: Vec<String>,
+    pub(crate) optimizer_numbers: BTreeMap<String, Value>,
 }
 
 /// The evaluation with the lowest validation loss.
@@ -98,7 +99,8 @@ impl State {
             best: None,
             evaluations_since_best: 0,
             seconds: Seconds::default(),
-            optimizer: BTreeMap::new(),
+            optimizer_paths: Vec::new(),
+            optimizer_numbers: BTreeMap::new(),
         }
     }
 }
@@ -139,7 +141,8 @@ impl Checkpoints {
         let parameters = tensor_file::read(&path.join(PARAMETERS))?;
         let optimizer = OptimizerRecord {
             tensors: tensor_file::read(&path.join(OPTIMIZER))?,
-            numbers: std::mem::take(&mut state.optimizer),
+            numbers: std::mem::take(&mut state.optimizer_numbers),
+            paths: std::mem::take(&mut state.optimizer_paths),
         };
         Ok(Some(Loaded {
             path,
@@ -179,7 +182,8 @@ impl Checkpoints {
         parameters: &BTreeMap<String, TensorData>,
         optimizer: OptimizerRecord,
     ) -> Result<(), TrainError> {
-        state.optimizer = optimizer.numbers;
+        state.optimizer_numbers = optimizer.numbers;
+        state.optimizer_paths = optimizer.paths;
         let name = format!("step-{}", state.step);
         self.write(&name, |folder| {
             tensor_file::write(&folder.join(PARAMETERS), parameters)?;

@@ -107,6 +107,8 @@ impl TrainConfig {
     pub fn problems(&self) -> Vec<(&'static str, String)> {
         let mut problems = Vec::new();
         let counts = [
+            ("steps", self.steps),
+            ("epochs", Some(self.epochs)),
             ("batch_size", Some(self.batch_size)),
             ("accumulate", Some(self.accumulate)),
             ("eval_batch_size", Some(self.eval_batch_size)),
@@ -139,6 +141,19 @@ impl TrainConfig {
         {
             problems.push(("grad_clip", "must be above 0".to_owned()));
         }
+        let default = Self::default();
+        let adamw = self.optimizer == OptimizerKind::AdamW;
+        let sgd = self.optimizer == OptimizerKind::Sgd;
+        let readers = [
+            ("betas", self.betas != default.betas, adamw, "adamw"),
+            ("epsilon", self.epsilon != default.epsilon, adamw, "adamw"),
+            ("momentum", self.momentum != default.momentum, sgd, "sgd"),
+        ];
+        for (key, is_set, is_read, reader) in readers {
+            if is_set && !is_read {
+                problems.push((key, format!("has no effect: only {reader} reads it")));
+            }
+        }
         if self.patience.is_some() && self.eval_every.is_none() {
             problems.push((
                 "patience",
@@ -153,5 +168,67 @@ impl TrainConfig {
         let per_step = (self.batch_size * self.accumulate).max(1);
         self.steps
             .unwrap_or_else(|| (n_examples * self.epochs).div_ceil(per_step))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(config: TrainConfig, expected: &[&str]) {
+        let problems = config.problems();
+        let keys: Vec<_> = problems.iter().map(|(key, _)| *key).collect();
+        assert_eq!(keys, expected, "{problems:?}");
+    }
+
+    #[test]
+    fn all_problems_come_at_once() {
+        check(TrainConfig::default(), &[]);
+        let wrong = TrainConfig {
+            steps: Some(0),
+            batch_size: 0,
+            learning_rate: f64::NAN,
+            betas: [0.9, 1.0],
+            grad_clip: Some(-1.0),
+            ..TrainConfig::default()
+        };
+        check(
+            wrong,
+            &["steps", "batch_size", "learning_rate", "betas", "grad_clip"],
+        );
+    }
+
+    #[test]
+    fn keys_without_effect_are_problems() {
+        let momentum = TrainConfig {
+            momentum: 0.9,
+            patience: Some(2),
+            ..TrainConfig::default()
+        };
+        check(momentum, &["momentum", "patience"]);
+        let betas = TrainConfig {
+            optimizer: OptimizerKind::Adafactor,
+            betas: [0.9, 0.99],
+            epsilon: 1e-6,
+            ..TrainConfig::default()
+        };
+        check(betas, &["betas", "epsilon"]);
+    }
+
+    #[test]
+    fn epochs_and_steps_are_counted() {
+        let config = TrainConfig {
+            epochs: 3,
+            batch_size: 4,
+            accumulate: 2,
+            ..TrainConfig::default()
+        };
+        assert_eq!(config.n_steps(30), 12);
+        let config = TrainConfig {
+            steps: Some(5),
+            ..config
+        };
+        assert_eq!(config.n_steps(30), 5);
     }
 }

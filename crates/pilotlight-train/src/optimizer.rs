@@ -12,7 +12,7 @@ use burn::{
         AdafactorConfig, AdamWConfig, DynOptimizer, DynState, GradientsParams, SgdConfig,
         StateSink, StateSource, decay::WeightDecayConfig, momentum::MomentumConfig,
     },
-    tensor::{Tensor, TensorData},
+    tensor::{DType, Tensor, TensorData},
 };
 use serde_json::Value;
 
@@ -32,6 +32,8 @@ pub struct Optimizer {
 pub(crate) struct OptimizerRecord {
     pub(crate) tensors: BTreeMap<String, TensorData>,
     pub(crate) numbers: BTreeMap<String, Value>,
+    /// The parameters it remembers anything of.
+    pub(crate) paths: Vec<String>,
 }
 
 impl std::fmt::Debug for Optimizer {
@@ -116,6 +118,7 @@ impl Optimizer {
         });
         OptimizerRecord {
             numbers: numbers.collect(),
+            paths: self.states.keys().cloned().collect(),
             tensors: sink.tensors.into_iter().collect(),
         }
     }
@@ -165,13 +168,13 @@ impl Optimizer {
                 None => return Err(format!("`{name}` belongs to no trained parameter")),
             }
         }
-        for (path, shape) in shapes {
-            if let Some(state) = self
-                .rule
-                .state_unflatten(shape.len(), path, &mut source, device)
-            {
-                self.states.insert(path.clone(), state);
-            }
+        for path in record.paths {
+            let state = shapes.get(&path).and_then(|shape| {
+                let rank = shape.len();
+                self.rule.state_unflatten(rank, &path, &mut source, device)
+            });
+            let state = state.ok_or_else(|| format!("the state of `{path}` is incomplete"))?;
+            self.states.insert(path, state);
         }
         Ok(())
     }
@@ -205,17 +208,24 @@ impl ModuleMapper for Step<'_> {
         let path = self.path.join(".");
         param.map(|old| {
             let state = self.optimizer.states.remove(&path);
+            let dtype = old.dtype();
+            let value = old.clone().inner();
+            // Squares and epsilons vanish in half precision: the step is done, and remembered, in f32.
+            let (value, gradient) = match dtype {
+                DType::F16 | DType::BF16 => (value.cast(DType::F32), gradient.cast(DType::F32)),
+                _ => (value, gradient),
+            };
             let (updated, state) = self.optimizer.rule.step_dyn(
                 D,
                 self.learning_rate,
-                old.clone().inner().into_bridge(),
+                value.into_bridge(),
                 gradient.into_bridge(),
                 state,
             );
             if let Some(state) = state {
                 self.optimizer.states.insert(path, state);
             }
-            like(Tensor::from_bridge(updated), &old)
+            like(Tensor::<D>::from_bridge(updated).cast(dtype), &old)
         })
     }
 }

@@ -134,7 +134,23 @@ impl<'a> Run<'a> {
             n_trained: n_values(&shapes),
         });
 
+        if job.data.validation.examples.is_empty() {
+            for (key, is_set) in [
+                ("eval_every", config.eval_every.is_some()),
+                ("patience", config.patience.is_some()),
+            ] {
+                if is_set {
+                    let text = format!("`train.{key}` has no effect: there is no validation split");
+                    job.observer.event(&Event::Warning(text));
+                }
+            }
+        }
+
         let settings = settings(&tuned, &job, &items)?;
+        if !job.resume {
+            // Nobody must ever resume from what an earlier run left here.
+            job.run.remove_checkpoints()?;
+        }
         let checkpoints = Checkpoints::open(job.run.checkpoints())?;
         let mut optimizer = Optimizer::new(config);
         let mut state = State::new(settings);

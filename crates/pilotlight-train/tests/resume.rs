@@ -9,11 +9,12 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use crate::common::{Recorder, completions, config, full, lora, run, soft_prompt, tuned};
 use pilotlight_core::ModelSpec;
 use pilotlight_data::TaskData;
 use pilotlight_train::{Event, OptimizerKind, Outcome, TrainConfig, TrainError, Tuned, save_tuned};
 use pilotlight_tuners::{BaseInfo, TaskType};
+
+use common::{Recorder, completions, config, full, lora, run, soft_prompt, tuned};
 
 /// The CPU backend has one random state for the whole process: dropout draws from it, and so does whoever makes a
 /// module. So these tests are a program of their own, and run one after the other.

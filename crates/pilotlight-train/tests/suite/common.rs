@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use burn::tensor::Device;
+use burn::tensor::{DType, Device};
 use pilotlight_core::TokenRow;
 use pilotlight_data::{Example, Label, Split, Target, TaskData, TaskKind, Verbalizer};
 use pilotlight_train::{
@@ -34,8 +34,17 @@ pub(crate) fn model_folder() -> PathBuf {
 }
 
 pub(crate) fn tuned(tuner: Value) -> Tuned {
+    tuned_in(DType::F32, tuner)
+}
+
+/// On a base of this element type.
+pub(crate) fn tuned_in(dtype: DType, tuner: Value) -> Tuned {
     let device = Device::default();
-    let base = load_folder(&model_folder(), &LoadOptions::new(&device))
+    let options = LoadOptions {
+        dtype,
+        ..LoadOptions::new(&device)
+    };
+    let base = load_folder(&model_folder(), &options)
         .expect("the model")
         .model;
     let config: TunerConfig = serde_json::from_value(tuner).expect("a tuner");

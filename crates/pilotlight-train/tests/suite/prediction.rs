@@ -1,8 +1,5 @@
 //! Probabilities of answers and of classes, against the model's own logits.
 
-use crate::common::{
-    completions, labels, row, run_once, soft_prompt, texts, train_losses, tuned, untuned,
-};
 use burn::tensor::activation::log_softmax;
 use pilotlight_core::TokenRow;
 use pilotlight_data::{Pooling, TaskData};
@@ -11,6 +8,10 @@ use pilotlight_train::{
     save_tuned,
 };
 use pilotlight_tuners::{BaseInfo, TaskType};
+
+use crate::common::{
+    completions, labels, row, run_once, soft_prompt, texts, train_losses, tuned, untuned,
+};
 
 /// The log-probability of an answer token by token, each in a forward of its own.
 fn one_by_one(tuned: &Tuned, prompt: &TokenRow, answer: &[u32]) -> f64 {

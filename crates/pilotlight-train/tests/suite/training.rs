@@ -1,12 +1,14 @@
 //! What training does and does not change.
 
-use crate::common::{
-    Recorder, chosen, completions, config, full, labels, lora, run, run_once, soft_prompt, texts,
-    train_losses, tuned, untuned,
-};
+use burn::tensor::DType;
 use pilotlight_data::{Split, TaskData};
 use pilotlight_train::{Event, Schedule, TrainConfig, TrainError, Tuned, Unobserved, evaluate};
 use serde_json::json;
+
+use crate::common::{
+    Recorder, chosen, completions, config, full, labels, lora, run, run_once, soft_prompt, texts,
+    train_losses, tuned, tuned_in, untuned,
+};
 
 /// As many steps without anything that depends on the batch size.
 fn plain(steps: usize, batch_size: usize, accumulate: usize) -> TrainConfig {
@@ -298,5 +300,74 @@ fn events_tell_the_run() {
             "examples",
             "tokens"
         ]
+    );
+}
+
+#[test]
+fn half_precision_bases_are_trained_on() {
+    let case = |dtype, tuner: serde_json::Value, trained: bool| {
+        let tuned = tuned_in(dtype, tuner);
+        let base = tuned.base.set_trained(&|_| trained);
+        let tuned = Tuned::new(base, tuned.tuner, None, None);
+        let data = completions();
+        let before = evaluate(&tuned, &data, &data.train, 32, &mut Unobserved).expect("evaluated");
+        let outcome = run_once(tuned, &data, &plain(30, 8, 1));
+        let after = evaluate(&outcome.tuned, &data, &data.train, 32, &mut Unobserved);
+        let after = after.expect("evaluated");
+        assert!(
+            after.loss < before.loss - 0.05,
+            "{} after {}",
+            after.loss,
+            before.loss
+        );
+    };
+    for dtype in [DType::BF16, DType::F16] {
+        case(dtype, soft_prompt(), false);
+        case(dtype, lora(0.0), false);
+        case(dtype, untuned(), true);
+    }
+}
+
+#[test]
+fn a_new_run_forgets_the_checkpoints_of_an_old_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let old = folder.path().join("checkpoints/step-400");
+    std::fs::create_dir_all(&old).expect("an old checkpoint");
+    let path = folder.path();
+    let mut recorder = Recorder::default();
+    run(
+        tuned(soft_prompt()),
+        &completions(),
+        &config(),
+        path,
+        false,
+        &mut recorder,
+    )
+    .expect("a run");
+    assert!(!old.exists());
+}
+
+#[test]
+fn keys_without_effect_are_reported() {
+    let without = TaskData {
+        validation: Split::default(),
+        ..completions()
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut recorder = Recorder::default();
+    run(
+        tuned(soft_prompt()),
+        &without,
+        &config(),
+        folder.path(),
+        false,
+        &mut recorder,
+    )
+    .expect("a run");
+    assert_eq!(recorder.warnings().len(), 1);
+    assert!(
+        recorder.warnings()[0].contains("train.eval_every"),
+        "{:?}",
+        recorder.warnings()
     );
 }
