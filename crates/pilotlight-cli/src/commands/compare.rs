@@ -29,7 +29,7 @@ const DEFAULT: &str = "default";
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Without an argument a small model and a small data set inside this program are used: nothing is downloaded.
-Every run has a process and a folder of its own; runs that are finished are not done again. The folder gets
+Every run has a process and a folder of its own; runs that are finished are not done again. The folder gets \
 report.md with accuracy.svg, table.csv and report.json.
 
 Examples:

@@ -26,7 +26,7 @@ use crate::{
 /// Evaluate a run, or the untuned model of an experiment, on a split
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The folder of a run is evaluated with its adapter; an experiment file with the adapter that is given, or with the
+The folder of a run is evaluated with its adapter; an experiment file with the adapter that is given, or with the \
 model as it is.
 
 Examples:

@@ -22,7 +22,7 @@ The text is printed as it comes; the most probable token is taken unless a tempe
 
 Examples:
   pilot generate --model MODEL --prompt \"The capital of France is\"
-  pilot generate --model MODEL --adapter runs/first/adapter --prompt \"Review:\" --temperature 0.8 --top-p 0.95")]
+  pilot generate --model MODEL --prompt \"Review:\" --temperature 0.8 --top-p 0.95")]
 pub(crate) struct RawGenerate {
     #[command(flatten)]
     model: RawModel,

@@ -16,7 +16,7 @@ use crate::{
 /// Make a model's folder of a GGUF file
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The file's architecture must be `llama`. Its weights are written dequantised, so that the folder holds what
+The file's architecture must be `llama`. Its weights are written dequantised, so that the folder holds what \
 llama.cpp computes with and not the checkpoint that was quantised. The tokenizer comes along.
 
 Examples:

@@ -24,7 +24,7 @@ use crate::{
 /// Show a model's shape, and what methods would train of it
 #[derive(Debug, Args)]
 #[command(after_help = "\
-For every method: trained parameters, their share, and the size of what is saved. Without --method these are full
+For every method: trained parameters, their share, and the size of what is saved. Without --method these are full \
 fine-tuning, a soft prompt of 20 vectors and LoRA of rank 8.
 
 Examples:

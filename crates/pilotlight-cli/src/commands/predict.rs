@@ -26,7 +26,7 @@ const CHUNK: usize = 256;
 /// Print the label of each record and the log-probability of every label
 #[derive(Debug, Args)]
 #[command(after_help = "\
-For each record a line {\"label\": .., \"scores\": {label: log-probability}} is printed. Template, label words and the
+For each record a line {\"label\": .., \"scores\": {label: log-probability}} is printed. Template, label words and the \
 like are those that the adapter was trained with, or those of the file that --task names.
 
 Examples:

@@ -19,7 +19,7 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Each record has a `text` and a list of `choices`: {\"text\": \"The film was\", \"choices\": [\" good\", \" bad\"]}.
-For each one a line {\"logprobs\": [..]} is printed: the sum over the tokens of each choice. Text and choices are
+For each one a line {\"logprobs\": [..]} is printed: the sum over the tokens of each choice. Text and choices are \
 tokenized apart, without special tokens.
 
 Examples:

@@ -17,7 +17,7 @@ use crate::{
 /// Train what an experiment file describes
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The run folder gets resolved.toml (all settings), metrics.jsonl (a line per step and evaluation), checkpoints/,
+The run folder gets resolved.toml (all settings), metrics.jsonl (a line per step and evaluation), checkpoints/, \
 adapter/ (what was trained) and result.json. A run that was stopped, be it by Ctrl-C, goes on by --resume.
 Settings, weakest first: the file (and the preset that it names), PILOT_SECTION__KEY variables, --set.
 

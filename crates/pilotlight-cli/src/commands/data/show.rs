@@ -20,7 +20,7 @@ use crate::{
 /// Show examples as the model sees them
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Tokens are parted by blanks and show their own blanks as `·`. <1-20> are learned vectors, [..] is a token that is
+Tokens are parted by blanks and show their own blanks as `·`. <1-20> are learned vectors, [..] is a token that is \
 trained on. Numbers of labels and of shortened texts come first.
 
 Examples:
