@@ -82,6 +82,9 @@ pub enum BaseInit {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ReportConfig {
+    /// Whether the model is tested as it is: nothing is trained or saved.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub test_only: bool,
     /// Whether a test set that `data.limit_test` shortens is also tested as a whole.
     pub whole_test: bool,
     /// Resamples of the bootstrap interval.
@@ -93,6 +96,7 @@ pub struct ReportConfig {
 impl Default for ReportConfig {
     fn default() -> Self {
         Self {
+            test_only: false,
             whole_test: false,
             resamples: 10_000,
             confidence: 0.95,

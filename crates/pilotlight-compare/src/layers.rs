@@ -1,6 +1,9 @@
 //! Where settings come from, weakest first: a preset inside the program, the experiment file, `PILOT_*` variables,
 //! `--set key=value` arguments.
 //!
+//! The `[methods.NAME]` tables of a layer are stronger than what the layer says to all methods, and weaker than the
+//! layers above it.
+//!
 //! Every value remembers where it was written, so that a mistake is reported with its file and line, its variable
 //! or its argument.
 
@@ -8,13 +11,14 @@ mod check;
 mod overlay;
 mod paths;
 mod read;
+mod stacked;
 mod suggest;
 mod tree;
 mod written;
 
 use std::path::{Path, PathBuf};
 
-use config::{Map, Source, Value};
+use config::{Map, Value};
 use indexmap::IndexMap;
 
 use crate::{
@@ -22,9 +26,8 @@ use crate::{
     experiment::{Comparison, ExperimentConfig, MethodConfig},
     presets,
 };
-use overlay::{Layer, overlay};
 use read::read;
-use tree::{Origin, as_table};
+use tree::Origin;
 
 pub use read::Origins;
 
@@ -204,19 +207,15 @@ impl Layers {
         paths::anchor(&mut assignments, here);
         problems.into_result()?;
 
-        // As a list and not by a `ConfigBuilder`, which reads the top-level keys as paths and forgets the origins of
-        // their tables.
-        let layers: Vec<Box<dyn Source + Send + Sync>> = vec![
-            Box::new(Layer(bottom.unwrap_or_default())),
-            Box::new(Layer(file.unwrap_or_default())),
-            Box::new(written::Environment(variables)),
-            Box::new(Layer(assignments)),
-        ];
-        let mut root = layers.collect().unwrap_or_default();
-        root.shift_remove("preset");
+        let (bottom, file) = (bottom.unwrap_or_default(), file.unwrap_or_default());
+        let variables = written::respelled(variables, &stacked::stacked([&bottom, &file]));
+        let layers = [bottom, file, variables, assignments];
+        let methods = stacked::methods(&layers)?;
+        let mut root = stacked::stacked(&layers);
         let seeds = root.shift_remove("seeds");
-        let methods = methods(&root, root.get("methods"))?;
-        root.shift_remove("methods");
+        for key in ["preset", "methods"] {
+            root.shift_remove(key);
+        }
         let file_name = self.file.as_deref().and_then(Path::file_stem);
         let name = file_name.map(|name| name.to_string_lossy().into_owned());
         Ok(Settings {
@@ -232,34 +231,9 @@ impl Layers {
 struct Settings {
     name: String,
     root: Map<String, Value>,
-    /// Settings of each method: the shared ones with its own on top.
+    /// Settings of each method.
     methods: IndexMap<String, Map<String, Value>>,
     seeds: Option<Value>,
-}
-
-fn methods(
-    root: &Map<String, Value>,
-    methods: Option<&Value>,
-) -> Result<IndexMap<String, Map<String, Value>>, Problem> {
-    let Some(methods) = methods else {
-        return Ok(IndexMap::new());
-    };
-    let mut shared = root.clone();
-    shared.shift_remove("methods");
-    let expected = |key: &str, value: &Value| Problem {
-        origin: value.origin().map(String::from),
-        key: Some(key.to_owned()),
-        message: "expected a table of settings".into(),
-        hint: "for example `[methods.lora]` and below it `tuner.method = \"lora\"`".into(),
-    };
-    let tables = as_table(methods).ok_or_else(|| expected("methods", methods))?;
-    let merged = tables.iter().map(|(name, value)| {
-        let table = as_table(value).ok_or_else(|| expected(&format!("methods.{name}"), value))?;
-        let mut settings = shared.clone();
-        overlay(&mut settings, table.clone());
-        Ok((name.clone(), settings))
-    });
-    merged.collect()
 }
 
 /// At least one seed, each once: two runs of the same seed would be the same run.

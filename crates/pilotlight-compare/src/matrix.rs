@@ -112,10 +112,10 @@ pub fn plan(comparison: &Comparison, out: &Path) -> Vec<PlannedRun> {
         config.base.train = Vec::new();
         config.base.save = None;
         config.train = pilotlight_train::TrainConfig {
-            steps: Some(0),
             eval_batch_size: config.train.eval_batch_size,
             ..pilotlight_train::TrainConfig::default()
         };
+        config.report.test_only = true;
         config.seed = first_seed;
         config.data.seed.get_or_insert(first_seed);
         if config.base.init == crate::BaseInit::Pretrained {

@@ -64,7 +64,7 @@ pub struct RunOptions<'a> {
 
 /// Trains, tests and saves what `config` describes in the folder `out`.
 ///
-/// With `train.steps = 0` nothing is trained or saved: the model is tested as it is.
+/// With `report.test_only` nothing is trained or saved: the model is tested as it is.
 ///
 /// # Errors
 ///
@@ -135,7 +135,7 @@ impl Run<'_> {
             false => None,
         };
         let hash_before = tuned.base.parameter_hash();
-        let can_test = config.train.steps != Some(0)
+        let can_test = !config.report.test_only
             || matches!(config.tuner, TunerConfig::Saved(_))
             || model::untuned(&base, config, &data)?.is_some();
         let Base { source, family, .. } = &base;
@@ -158,9 +158,9 @@ impl Run<'_> {
         };
         self.seconds.test = testing.elapsed().as_secs_f64();
 
-        let adapter_bytes = match outcome.steps {
-            0 => None,
-            _ => {
+        let adapter_bytes = match config.report.test_only {
+            true => None,
+            false => {
                 observer.stage(Stage::Save);
                 Some(save(self.folder, config, tuned, &source, &data.labels)?)
             }
@@ -234,7 +234,7 @@ impl Run<'_> {
     ) -> Result<(Outcome, Watch, Option<u64>), CompareError> {
         let config = self.config;
         let mut watch = Watch::default();
-        if config.train.steps == Some(0) {
+        if config.report.test_only {
             let outcome = Outcome {
                 tuned,
                 history: Vec::new(),

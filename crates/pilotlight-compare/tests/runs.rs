@@ -211,10 +211,12 @@ fn a_saved_model_and_adapter_are_starting_points() {
     let from = r#"
 [tuner]
 from = "first/adapter"
-[train]
-steps = 0
 "#;
-    let again = run_in(&workshop, from, "second");
+    let mut config = workshop.experiment(from).config;
+    config.report.test_only = true;
+    let origins = Origins::default();
+    let out = workshop.path("second");
+    let again = run(&config, &out, &options(&origins), &mut Unwatched).expect("tested");
     assert_eq!(again.steps, 0);
     assert_eq!(again.adapter_bytes, None);
     assert_eq!(
@@ -274,7 +276,7 @@ learning_rate = 0.02
     let accuracy = result.test.and_then(|test| test.accuracy).expect("classes");
     assert!(accuracy.value > 0.9, "{accuracy:?}");
 
-    config.train.steps = Some(0);
+    config.report.test_only = true;
     let untrained = run(
         &config,
         &workshop.path("none"),

@@ -38,7 +38,7 @@ const RIVALS: [(&str, &str); 3] = [
 ///
 /// A `tuner` table that names another method, or an adapter to start from, replaces the one below it: the keys of
 /// one method mean nothing to another. So does a `labels` table, whose order is that of the classes.
-pub(super) fn overlay(under: &mut Map<String, Value>, over: Map<String, Value>) {
+fn overlay(under: &mut Map<String, Value>, over: Map<String, Value>) {
     drop_rivals(under, &over);
     combine(under, over, &|key, under, over| match key {
         "tuner" => same_method(under, over),

@@ -332,3 +332,46 @@ seeds = [1]
            hint: it stands at the top of the file, not in a method"
     );
 }
+
+#[test]
+fn upper_layers_are_stronger_than_the_methods_below_them() {
+    let text = FILE.to_owned()
+        + r#"
+[methods.prompt]
+train.steps = 20
+[methods.full]
+train = { steps = 30, batch_size = 2 }
+"#;
+    let comparison = file(&text)
+        .variables(&[("PILOT_TRAIN__BATCH_SIZE", "5")])
+        .set(&["train.steps=3", "methods.full.train.steps=4"])
+        .layers
+        .comparison()
+        .expect("settings");
+    let trained = |name: &str| {
+        let train = &comparison.methods[name].config.train;
+        (train.steps, train.batch_size)
+    };
+    assert_eq!(trained("prompt"), (Some(3), 5));
+    assert_eq!(trained("full"), (Some(4), 5));
+
+    let text = "preset = \"default\"\n[train]\nsteps = 2\n[methods.lora]\ntrain.steps = 1";
+    let comparison = file(text).layers.comparison().expect("settings");
+    let steps: Vec<_> = comparison
+        .methods
+        .values()
+        .map(|method| method.config.train.steps)
+        .collect();
+    assert_eq!(steps, [Some(2), Some(2), Some(1)]);
+}
+
+#[test]
+fn methods_are_tables() {
+    let text = FILE.to_owned() + "\n[methods]\nlora = 5\n";
+    let file = file(&text);
+    let error = file.layers.comparison().expect_err("not a table");
+    assert!(
+        file.report(error)
+            .starts_with("experiment.toml:18: `methods.lora`: expected a table")
+    );
+}

@@ -1,9 +1,9 @@
 //! Settings of the command line and the environment as layers.
 
-use config::{ConfigError, Map, Source, Value, ValueKind};
+use config::{Map, Value, ValueKind};
 
 use super::{
-    overlay::{merge, overlay},
+    overlay::merge,
     tree::{Origin, parse},
 };
 use crate::error::{Problem, Problems};
@@ -75,29 +75,12 @@ fn setting(key: &str, value: &str, origin: &Origin) -> Result<Map<String, Value>
     })
 }
 
-/// The environment as a source: names of variables have no case and no hyphens, so that a key of a lower layer that
-/// differs in these alone is the one that is meant.
-#[derive(Debug, Clone)]
-pub(super) struct Environment(pub(super) Map<String, Value>);
-
-impl Source for Environment {
-    fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
-        Box::new(self.clone())
-    }
-
-    fn collect(&self) -> Result<Map<String, Value>, ConfigError> {
-        Ok(self.0.clone())
-    }
-
-    fn collect_to(&self, cache: &mut Value) -> Result<(), ConfigError> {
-        if let ValueKind::Table(under) = &mut cache.kind {
-            overlay(under, respelled(self.0.clone(), under));
-        }
-        Ok(())
-    }
-}
-
-fn respelled(over: Map<String, Value>, under: &Map<String, Value>) -> Map<String, Value> {
+/// The settings of variables with the keys of the layers below them: names of variables have no case and no hyphens,
+/// so that a key that differs in these alone is the one that is meant.
+pub(super) fn respelled(
+    over: Map<String, Value>,
+    under: &Map<String, Value>,
+) -> Map<String, Value> {
     let respell = |(key, value): (String, Value)| {
         let same = |known: &&String| known.to_lowercase().replace('-', "_") == key;
         let Some(known) = under.keys().find(same) else {
