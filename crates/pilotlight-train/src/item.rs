@@ -98,20 +98,15 @@ pub(crate) fn fingerprint(items: &[Item]) -> String {
     hex(&hash.finalize())
 }
 
-/// The state positions that predict `tokens` of row `index` of a batch, with the tokens.
-///
-/// # Panics
-///
-/// Panics if nothing stands in front of a token; inputs have tokens, so that something does.
+/// The state positions that predict `tokens` of row `index` of a batch, with the tokens; no position for a token
+/// in front of which nothing stands.
 pub(crate) fn predictors<'a>(
     index: usize,
     row: &'a EmbeddedRow,
     tokens: &'a [(usize, u32)],
-) -> impl Iterator<Item = ((usize, usize), u32)> + 'a {
-    tokens.iter().map(move |&(place, id)| {
-        let position = row
-            .predictor(place)
-            .expect("a token or a vector stands in front");
-        ((index, position), id)
-    })
+) -> impl Iterator<Item = (Option<(usize, usize)>, u32)> + 'a {
+    let predictor = move |place| Some((index, row.predictor(place)?));
+    tokens
+        .iter()
+        .map(move |&(place, id)| (predictor(place), id))
 }

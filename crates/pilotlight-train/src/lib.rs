@@ -15,7 +15,8 @@
 //! | `order` | which examples a batch takes |
 //! | `schedule` | the learning rate of each step |
 //! | `optimizer` | Burn's optimizers with a state by parameter paths |
-//! | `trainer` | the training loop |
+//! | `job`, `trainer` | the training loop, what goes in and what comes out |
+//! | `settings` | what makes a run this run and no other |
 //! | `checkpoint`, `run_folder`, `metrics`, `saved` | what is on the disk |
 //! | `observer` | what a run tells while it goes on |
 //!
@@ -34,6 +35,7 @@ mod config;
 mod error;
 mod evaluate;
 mod item;
+mod job;
 mod loss;
 mod metrics;
 mod observer;
@@ -45,6 +47,7 @@ mod run_folder;
 mod saved;
 mod schedule;
 mod score;
+mod settings;
 mod tensor_file;
 mod trainer;
 mod tuned;
@@ -54,6 +57,7 @@ pub use checkpoint::{Best, Seconds};
 pub use config::{OptimizerKind, Schedule, TrainConfig};
 pub use error::{Difference, TrainError};
 pub use evaluate::{Evaluation, Prediction, evaluate};
+pub use job::{Job, Outcome};
 pub use metrics::{Metric, SplitName};
 pub use observer::{Event, Observer, Unobserved};
 pub use optimizer::Optimizer;
@@ -62,5 +66,5 @@ pub use predict::{choice_logprobs, class_logprobs};
 pub use run_folder::RunFolder;
 pub use saved::{load_tuned, save_tuned};
 pub use schedule::learning_rate;
-pub use trainer::{Job, Outcome, train};
+pub use trainer::train;
 pub use tuned::Tuned;

@@ -54,7 +54,7 @@ fn backward_in_chunks(tuned: &Tuned, items: &[&Item], weight: f64, chunk: usize)
         match &item.goal {
             Goal::Tokens(tokens) => {
                 for (position, id) in predictors(index, &hidden.rows[index], tokens) {
-                    positions.push(position);
+                    positions.push(position.expect("an input stands in front of what is trained"));
                     ids.push(id as i32);
                 }
             }

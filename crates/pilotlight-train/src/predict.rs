@@ -18,7 +18,8 @@ const ROWS_OF_A_PROMPT: usize = 32;
 ///
 /// # Errors
 ///
-/// If the prompt or a choice has no tokens, the model has no language-model head, or the device fails.
+/// If a choice has no tokens, nothing stands in front of them (no prompt and no learned vector), the model has no
+/// language-model head, or the device fails.
 pub fn choice_logprobs(
     tuned: &Tuned,
     prompt: &TokenRow,
@@ -62,11 +63,15 @@ pub fn class_logprobs(
     let inputs: Vec<&TokenRow> = inputs.iter().collect();
     match verbalizer {
         Some(verbalizer) => {
+            tuned.check_words()?;
             let plan = WordPlan::new(verbalizer);
             let words = words_of(&tuned, &inputs, &plan, batch_size, &mut |_| ())?;
             Ok(words.iter().map(|words| of_labels(words)).collect())
         }
-        None => classes_of(&tuned, &inputs, batch_size, &mut |_| ()),
+        None => {
+            tuned.check_head()?;
+            classes_of(&tuned, &inputs, batch_size, &mut |_| ())
+        }
     }
 }
 
@@ -83,7 +88,6 @@ pub(crate) fn words_of(
     batch_size: usize,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Vec<Vec<Vec<f64>>>, TrainError> {
-    check_inputs(inputs)?;
     let n_rows = plan.n_rows();
     let (rows, tokens): (Vec<TokenRow>, Vec<Vec<(usize, u32)>>) =
         inputs.iter().flat_map(|input| plan.rows(input)).unzip();
@@ -109,22 +113,16 @@ pub(crate) fn classes_of(
     batch_size: usize,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Vec<Vec<f64>>, TrainError> {
-    check_inputs(inputs)?;
+    if let Some(index) = inputs.iter().position(|input| input.ids.is_empty()) {
+        return Err(TrainError::Unfit(format!(
+            "text {} has no tokens\nhint: give it at least one",
+            index + 1
+        )));
+    }
     in_batches(inputs, batch_size, progress, |batch| {
         let rows: Vec<TokenRow> = batch.iter().map(|&row| inputs[row].clone()).collect();
         head_logprobs(tuned, &rows)
     })
-}
-
-/// Nothing is predicted from an empty input.
-fn check_inputs(inputs: &[&TokenRow]) -> Result<(), TrainError> {
-    match inputs.iter().position(|input| input.ids.is_empty()) {
-        None => Ok(()),
-        Some(index) => Err(TrainError::Unfit(format!(
-            "nothing is predicted from text {}, which is empty\nhint: give it at least one token",
-            index + 1
-        ))),
-    }
 }
 
 /// Calls `run` with batches of rows of like length, as indices, and puts its results in the order of the rows.

@@ -15,7 +15,7 @@ use crate::{
 /// Log-probabilities of `tokens[i]` in row i, in their order: a token is asked for by its place, and several may be
 /// asked for at the same place. The head runs once per place.
 ///
-/// The model must be without autodiff. Something must stand in front of each place.
+/// The model must be without autodiff.
 pub(crate) fn token_logprobs(
     tuned: &Tuned,
     rows: &[TokenRow],
@@ -26,6 +26,13 @@ pub(crate) fn token_logprobs(
     for (index, tokens) in tokens.iter().enumerate() {
         let of_row = predictors(index, &hidden.rows[index], tokens);
         for (slot, (position, id)) in of_row.enumerate() {
+            let position = position.ok_or_else(|| {
+                TrainError::Unfit(
+                    "nothing stands in front of the first token to predict it from\n\
+                     hint: give the text at least one token"
+                        .into(),
+                )
+            })?;
             let place = (index, slot);
             asked.entry(position).or_default().push(Asked { id, place });
         }

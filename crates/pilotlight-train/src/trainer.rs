@@ -10,71 +10,33 @@ use burn::{
     optim::{GradientsAccumulator, GradientsParams},
     tensor::{Device, Tensor},
 };
-use pilotlight_data::TaskData;
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
 };
-use serde_json::Value;
 
 use crate::{
-    checkpoint::{Best, Checkpoints, Seconds, State},
-    config::TrainConfig,
+    checkpoint::{Best, Checkpoints, State},
     error::TrainError,
     evaluate::evaluate,
-    item::{self, Item, items},
+    item::{Item, items},
+    job::{Job, Outcome},
     loss::backward,
     metrics::{Metric, SplitName},
-    observer::{Event, Observer},
+    observer::Event,
     optimizer::Optimizer,
     order::BatchOrder,
     parameters::{
-        clip_factor, fingerprint, gradient_norm, trained_shapes, trained_values, with_values,
-        without_gradient,
+        clip_factor, gradient_norm, trained_shapes, trained_values, with_values, without_gradient,
     },
-    run_folder::{MetricsFile, RunFolder},
+    run_folder::MetricsFile,
     schedule::learning_rate,
+    settings,
     tuned::Tuned,
 };
 
 /// Stream of what is drawn on the device (dropout), apart from all else that is drawn from the seed of the run.
 const STREAM: u64 = 0x6472_6f70_0000_0000;
-
-/// What is to be trained on, how, and where the results go.
-pub struct Job<'a> {
-    /// The task with its splits.
-    pub data: &'a TaskData,
-    /// The section `[train]`.
-    pub config: &'a TrainConfig,
-    /// Seed of the order of examples and of dropout.
-    pub seed: u64,
-    /// Where metrics and checkpoints go.
-    pub run: &'a RunFolder,
-    /// Whether to go on from the newest checkpoint, where there is one.
-    pub resume: bool,
-    /// Who watches.
-    pub observer: &'a mut dyn Observer,
-}
-
-/// What came out of a run.
-#[derive(Debug)]
-pub struct Outcome {
-    /// The model with the parameters of the best step; of the last one where nothing was validated. Its autodiff is
-    /// off.
-    pub tuned: Tuned,
-    /// All lines of `metrics.jsonl`.
-    pub history: Vec<Metric>,
-    /// Steps done.
-    pub steps: usize,
-    /// The evaluation with the lowest validation loss.
-    pub best: Option<Best>,
-    /// Whether training ended before its last step.
-    pub stopped_early: bool,
-    /// How long all took, the part before a resume included.
-    pub seconds: Seconds,
-    /// Number of trained parameters.
-    pub n_trained: usize,
-}
 
 /// Trains the parameters that require gradients: those of the tuner and of the head, and the base's that
 /// [`Model::set_trained`](pilotlight_transformer::Model::set_trained) chose.
@@ -146,7 +108,7 @@ impl<'a> Run<'a> {
             }
         }
 
-        let settings = settings(&tuned, &job, &items)?;
+        let settings = settings::of_run(&tuned, &job, &items)?;
         if !job.resume {
             // Nobody must ever resume from what an earlier run left here.
             job.run.remove_checkpoints()?;
@@ -405,40 +367,6 @@ impl<'a> Run<'a> {
         });
         Ok(())
     }
-}
-
-/// Everything that a resumed run must have in common with the run that it resumes, by keys of the experiment where
-/// there is one.
-fn settings(
-    tuned: &Tuned,
-    job: &Job<'_>,
-    items: &[Item],
-) -> Result<BTreeMap<String, Value>, TrainError> {
-    let mut settings = BTreeMap::new();
-    if let Value::Object(keys) = serde_json::to_value(job.config).map_err(std::io::Error::from)? {
-        // How often a checkpoint is written changes no result.
-        let keys = keys
-            .into_iter()
-            .filter(|(key, _)| key != "checkpoint_every");
-        settings.extend(keys.map(|(key, value)| (format!("train.{key}"), value)));
-    }
-    let verbalizer = job.data.verbalizer.as_ref();
-    let validation: Vec<Item> = job
-        .data
-        .validation
-        .examples
-        .iter()
-        .map(|example| Item::of_example(example, verbalizer))
-        .collect();
-    settings.insert("seed".into(), job.seed.into());
-    settings.insert("training examples".into(), item::fingerprint(items).into());
-    settings.insert(
-        "validation examples".into(),
-        item::fingerprint(&validation).into(),
-    );
-    settings.insert("model and tuner".into(), fingerprint(tuned).into());
-    settings.insert("pooling".into(), format!("{:?}", tuned.pooling()).into());
-    Ok(settings)
 }
 
 /// Makes what the device draws in a step a function of the seed and the step.

@@ -70,24 +70,31 @@ impl Tuned {
         if data.kind != TaskKind::Classification || data.verbalizer.is_some() {
             return self.check_words();
         }
-        let unfit = |problem: &str| Err(TrainError::Unfit(problem.into()));
-        let Some(head) = &self.head else {
-            return unfit(
-                "the task has no label words, and there is no linear head to read classes",
-            );
-        };
-        if head.n_labels() != data.labels.len() {
+        let n_classes = self.check_head()?.n_labels();
+        if n_classes != data.labels.len() {
             return Err(TrainError::Unfit(format!(
-                "the head has {} classes, the task {}\nhint: the labels are {}",
-                head.n_labels(),
+                "the head has {n_classes} classes, the task {}\nhint: the labels are {}",
                 data.labels.len(),
                 data.labels.join(", ")
             )));
         }
-        if self.pooling == Pooling::Pooler && !has_pooler(&self.base) {
-            return unfit("it has no pooler\nhint: set `task.pooling = \"mean\"`");
-        }
         Ok(())
+    }
+
+    /// The head, if it can be used.
+    pub(crate) fn check_head(&self) -> Result<&ClassificationHead, TrainError> {
+        let unfit = |problem: &str| TrainError::Unfit(problem.into());
+        if self.pooling == Pooling::Pooler && !has_pooler(&self.base) {
+            return Err(unfit(
+                "it has no pooler\nhint: set `task.pooling = \"mean\"`",
+            ));
+        }
+        self.head.as_ref().ok_or_else(|| {
+            unfit(
+                "there is no linear head to read classes\n\
+                 hint: give the task label words, or train a head",
+            )
+        })
     }
 
     /// Says if the model predicts no words.

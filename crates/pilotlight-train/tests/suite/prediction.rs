@@ -10,7 +10,7 @@ use pilotlight_train::{
 use pilotlight_tuners::{BaseInfo, TaskType};
 
 use crate::common::{
-    completions, labels, row, run_once, soft_prompt, texts, train_losses, tuned, untuned,
+    self, completions, labels, row, run_once, soft_prompt, texts, train_losses, tuned, untuned,
 };
 
 /// The log-probability of an answer token by token, each in a forward of its own.
@@ -56,8 +56,15 @@ fn choices_have_the_probabilities_of_their_tokens() {
             .expect("none")
             .is_empty()
     );
-    assert!(choice_logprobs(&tuned, &TokenRow::default(), &choices).is_err());
+    let nothing = TokenRow::default();
+    assert!(choice_logprobs(&tuned, &nothing, &choices).is_err());
+    let prompted = common::tuned(soft_prompt());
+    let found = choice_logprobs(&prompted, &nothing, &choices).expect("the vectors stand in front");
+    for (choice, found) in choices.iter().zip(found) {
+        assert_close(found, one_by_one(&prompted, &nothing, choice));
+    }
     assert!(choice_logprobs(&tuned, &row(4), &[vec![]]).is_err());
+    assert!(class_logprobs(&tuned, &[row(4)], None, 1).is_err());
 }
 
 #[test]
