@@ -164,7 +164,7 @@ impl Layers {
             } else {
                 name
             };
-            let label = label.unwrap_or_else(|| name.replace(['-', '_'], " "));
+            let label = label.unwrap_or_else(|| name.replace('_', " "));
             methods.insert(name, MethodConfig { label, config });
         }
         let first = methods.values().next();

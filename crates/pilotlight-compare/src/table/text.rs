@@ -110,8 +110,7 @@ impl Table {
         for pair in &self.pairs {
             let comparison = &pair.comparison;
             notes.push(format!(
-                "{} against {}: {} in accuracy; {} examples right by the first alone, {} by the second alone \
-                 (McNemar p = {}).",
+                "{} against {}: {} in accuracy; right by the first alone {}, by the second alone {} (McNemar p = {}).",
                 pair.first,
                 pair.second,
                 signed(comparison.difference),
@@ -321,8 +320,7 @@ mod tests {
              \n\
              Test accuracy on 300 examples, with the 95% bootstrap interval over them.\n\
              \n\
-             a against b: -0.040 [-0.080, +0.000] in accuracy; 3 examples right by the first alone, 15 by the second \
-             alone (McNemar p = 0.007).\n"
+             a against b: -0.040 [-0.080, +0.000] in accuracy; right by the first alone 3, by the second alone 15 (McNemar p = 0.007).\n"
         );
     }
 
