@@ -21,7 +21,7 @@ use crate::{
     error::{Difference, TrainError},
     optimizer::OptimizerRecord,
     run_folder::{sync_folder, write_json},
-    tensor_file,
+    tensor_file::{self, Stored},
 };
 
 const FORMAT: u32 = 1;
@@ -86,7 +86,7 @@ pub(crate) struct Loaded {
     pub(crate) path: PathBuf,
     pub(crate) state: State,
     pub(crate) parameters: BTreeMap<String, TensorData>,
-    pub(crate) optimizer: OptimizerRecord,
+    pub(crate) optimizer: OptimizerRecord<TensorData>,
 }
 
 impl State {
@@ -168,7 +168,7 @@ impl Checkpoints {
     pub(crate) fn save_best(
         &self,
         step: usize,
-        parameters: &BTreeMap<String, TensorData>,
+        parameters: &BTreeMap<String, Stored>,
     ) -> Result<(), TrainError> {
         self.write(&format!("best-{step}"), |folder| {
             tensor_file::write(&folder.join(PARAMETERS), parameters)
@@ -179,8 +179,8 @@ impl Checkpoints {
     pub(crate) fn save(
         &self,
         mut state: State,
-        parameters: &BTreeMap<String, TensorData>,
-        optimizer: OptimizerRecord,
+        parameters: &BTreeMap<String, Stored>,
+        optimizer: OptimizerRecord<Stored>,
     ) -> Result<(), TrainError> {
         state.optimizer_numbers = optimizer.numbers;
         state.optimizer_paths = optimizer.paths;

@@ -4,36 +4,30 @@
 //! arithmetic are PyTorch's (`torch.optim.AdamW`, `torch.optim.SGD`) and, for Adafactor, those of transformers with
 //! `relative_step=False, scale_parameter=False`.
 
-use std::collections::BTreeMap;
+mod record;
+
+use std::{collections::BTreeMap, sync::Arc};
 
 use burn::{
     module::{Module, ModuleMapper, Param},
     optim::{
         AdafactorConfig, AdamWConfig, DynOptimizer, DynState, GradientsParams, SgdConfig,
-        StateSink, StateSource, decay::WeightDecayConfig, momentum::MomentumConfig,
+        decay::WeightDecayConfig, momentum::MomentumConfig,
     },
-    tensor::{DType, Tensor, TensorData},
+    tensor::{DType, Tensor},
 };
-use serde_json::Value;
+
+pub(crate) use record::OptimizerRecord;
 
 use crate::{
     config::{OptimizerKind, TrainConfig},
-    parameters::like,
+    parameters::AutodiffContext,
 };
 
 /// An optimizer and what it remembers of each parameter.
 pub struct Optimizer {
-    rule: Box<dyn DynOptimizer>,
+    rule: Arc<dyn DynOptimizer>,
     states: BTreeMap<String, DynState>,
-}
-
-/// What an optimizer remembers, as tensors and numbers by `path.field`.
-#[derive(Debug, Default, Clone)]
-pub(crate) struct OptimizerRecord {
-    pub(crate) tensors: BTreeMap<String, TensorData>,
-    pub(crate) numbers: BTreeMap<String, Value>,
-    /// The parameters it remembers anything of.
-    pub(crate) paths: Vec<String>,
 }
 
 impl std::fmt::Debug for Optimizer {
@@ -48,8 +42,8 @@ impl std::fmt::Debug for Optimizer {
 impl Optimizer {
     /// The optimizer that the configuration names.
     pub fn new(config: &TrainConfig) -> Self {
-        let rule: Box<dyn DynOptimizer> = match config.optimizer {
-            OptimizerKind::AdamW => Box::new(
+        let rule: Arc<dyn DynOptimizer> = match config.optimizer {
+            OptimizerKind::AdamW => Arc::new(
                 AdamWConfig::new()
                     .with_beta_1(config.betas[0])
                     .with_beta_2(config.betas[1])
@@ -57,7 +51,7 @@ impl Optimizer {
                     .with_weight_decay(config.weight_decay)
                     .build(),
             ),
-            OptimizerKind::Adafactor => Box::new(
+            OptimizerKind::Adafactor => Arc::new(
                 AdafactorConfig::new()
                     .with_relative_step(false)
                     .with_scale_parameter(false)
@@ -73,7 +67,7 @@ impl Optimizer {
                     dampening: 0.0,
                     nesterov: false,
                 };
-                Box::new(
+                Arc::new(
                     SgdConfig::new()
                         .with_weight_decay((config.weight_decay > 0.0).then_some(decay))
                         .with_momentum((config.momentum > 0.0).then_some(momentum))
@@ -102,81 +96,6 @@ impl Optimizer {
             scale,
             learning_rate,
         })
-    }
-
-    /// What the optimizer remembers.
-    pub(crate) fn record(&self) -> OptimizerRecord {
-        let mut sink = StateSink::default();
-        for (path, state) in &self.states {
-            self.rule.state_flatten(path, state, &mut sink);
-        }
-        let numbers = sink.scalars.into_iter().map(|(name, number)| {
-            (
-                name,
-                serde_json::to_value(number).expect("a number is JSON"),
-            )
-        });
-        OptimizerRecord {
-            numbers: numbers.collect(),
-            paths: self.states.keys().cloned().collect(),
-            tensors: sink.tensors.into_iter().collect(),
-        }
-    }
-
-    /// Remembers for the trained parameters of `module`, with their `shapes`, what the record says.
-    ///
-    /// Returns what is wrong with the record.
-    pub(crate) fn restore(
-        &mut self,
-        record: OptimizerRecord,
-        shapes: &BTreeMap<String, Vec<usize>>,
-        device: &burn::tensor::Device,
-    ) -> Result<(), String> {
-        let mut numbers = BTreeMap::new();
-        for (name, number) in record.numbers {
-            let number = serde_json::from_value(number)
-                .map_err(|error| format!("`{name}` is no number: {error}"))?;
-            numbers.insert(name, number);
-        }
-        let mut source = StateSource::new(numbers);
-        for (name, data) in record.tensors {
-            let of_parameter = name.rsplit_once('.').and_then(|(prefix, _)| {
-                let fits = |path: &str| {
-                    prefix == path
-                        || prefix
-                            .strip_prefix(path)
-                            .is_some_and(|rest| rest.starts_with('.'))
-                };
-                shapes.iter().find(|(path, _)| fits(path))
-            });
-            // A moment has its parameter's shape, or is reduced along some of its dimensions.
-            let fits = |shape: &[usize]| {
-                shape.len() == data.rank()
-                    && shape
-                        .iter()
-                        .zip(data.shape().iter())
-                        .all(|(own, found)| found == own || *found == 1)
-            };
-            match of_parameter {
-                Some((_, shape)) if fits(shape) => source.insert_tensor(name, data),
-                Some((path, shape)) => {
-                    return Err(format!(
-                        "`{name}` has shape {:?} beside the parameter `{path}` of shape {shape:?}",
-                        data.shape().to_vec()
-                    ));
-                }
-                None => return Err(format!("`{name}` belongs to no trained parameter")),
-            }
-        }
-        for path in record.paths {
-            let state = shapes.get(&path).and_then(|shape| {
-                let rank = shape.len();
-                self.rule.state_unflatten(rank, &path, &mut source, device)
-            });
-            let state = state.ok_or_else(|| format!("the state of `{path}` is incomplete"))?;
-            self.states.insert(path, state);
-        }
-        Ok(())
     }
 }
 
@@ -209,7 +128,8 @@ impl ModuleMapper for Step<'_> {
         param.map(|old| {
             let state = self.optimizer.states.remove(&path);
             let dtype = old.dtype();
-            let value = old.clone().inner();
+            let context = AutodiffContext::of(&old);
+            let value = old.inner();
             // Squares and epsilons vanish in half precision: the step is done, and remembered, in f32.
             let (value, gradient) = match dtype {
                 DType::F16 | DType::BF16 => (value.cast(DType::F32), gradient.cast(DType::F32)),
@@ -225,7 +145,7 @@ impl ModuleMapper for Step<'_> {
             if let Some(state) = state {
                 self.optimizer.states.insert(path, state);
             }
-            like(Tensor::<D>::from_bridge(updated).cast(dtype), &old)
+            context.restore(Tensor::<D>::from_bridge(updated).cast(dtype))
         })
     }
 }

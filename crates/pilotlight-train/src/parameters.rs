@@ -8,9 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use burn::{
     module::{Module, ModuleMapper, ModuleVisitor, Param},
     optim::GradientsParams,
-    tensor::{DType, Tensor, TensorData},
+    tensor::{DType, GradientCheckpointingStrategy, Tensor, TensorData},
 };
 use sha2::{Digest, Sha256};
+
+use crate::tensor_file::Stored;
 
 /// The shapes of all parameters that require a gradient.
 pub(crate) fn trained_shapes(module: &impl Module) -> BTreeMap<String, Vec<usize>> {
@@ -25,14 +27,16 @@ pub(crate) fn trained_shapes(module: &impl Module) -> BTreeMap<String, Vec<usize
     visit(module, Shapes(BTreeMap::new())).0
 }
 
-/// The values of all parameters that require a gradient.
-pub(crate) fn trained_values(module: &impl Module) -> BTreeMap<String, TensorData> {
-    struct Values(BTreeMap<String, TensorData>);
+/// All parameters that require a gradient, to be written.
+pub(crate) fn trained_values(module: &impl Module) -> BTreeMap<String, Stored> {
+    struct Values(BTreeMap<String, Stored>);
     impl Visit for Values {
         fn float<const D: usize>(&mut self, path: &str, param: &Param<Tensor<D>>) {
             if param.is_require_grad() {
-                self.0
-                    .insert(path.to_owned(), param.val().inner().into_data());
+                let value = param.val().inner();
+                let (dtype, shape) = (value.dtype(), value.dims().to_vec());
+                let stored = Stored::lazy(dtype, shape, move || value.to_data());
+                self.0.insert(path.to_owned(), stored);
             }
         }
     }
@@ -108,8 +112,8 @@ pub(crate) fn with_values<M: Module>(module: M, values: BTreeMap<String, TensorD
                 Some(data) => param.map(|old| {
                     let dtype = data.dtype();
                     let device = old.device().inner();
-                    let new = Tensor::from_data(data, (&device, dtype));
-                    like(new, &old)
+                    let context = AutodiffContext::of(&old);
+                    context.restore(Tensor::from_data(data, (&device, dtype)))
                 }),
                 None => param,
             }
@@ -119,16 +123,33 @@ pub(crate) fn with_values<M: Module>(module: M, values: BTreeMap<String, TensorD
     module.map(&mut Put { path, values })
 }
 
-/// `new`, which has no autodiff, with what autodiff knows of `old`.
-pub(crate) fn like<const D: usize>(new: Tensor<D>, old: &Tensor<D>) -> Tensor<D> {
-    if !old.is_autodiff() {
-        return new;
+/// What autodiff knows of a tensor.
+pub(crate) struct AutodiffContext {
+    is_autodiff: bool,
+    require_grad: bool,
+    checkpointing: Option<GradientCheckpointingStrategy>,
+}
+
+impl AutodiffContext {
+    pub(crate) fn of<const D: usize>(tensor: &Tensor<D>) -> Self {
+        Self {
+            is_autodiff: tensor.is_autodiff(),
+            require_grad: tensor.is_require_grad(),
+            checkpointing: tensor.gradient_checkpointing_strategy(),
+        }
     }
-    let mut new = Tensor::from_inner(new);
-    if let Some(strategy) = old.gradient_checkpointing_strategy() {
-        new = new.with_gradient_checkpointing_strategy(strategy);
+
+    /// The same for `new`, which has no autodiff.
+    pub(crate) fn restore<const D: usize>(self, new: Tensor<D>) -> Tensor<D> {
+        if !self.is_autodiff {
+            return new;
+        }
+        let mut new = Tensor::from_inner(new);
+        if let Some(strategy) = self.checkpointing {
+            new = new.with_gradient_checkpointing_strategy(strategy);
+        }
+        new.set_require_grad(self.require_grad)
     }
-    new.set_require_grad(old.is_require_grad())
 }
 
 /// A hash that tells modules apart: over path, shape, whether it is trained, and the first values of each parameter.

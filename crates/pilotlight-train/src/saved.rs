@@ -14,7 +14,12 @@ use pilotlight_transformer::{ClassificationHead, Model};
 use pilotlight_tuners::{BaseInfo, load_adapter, save_adapter};
 use serde::{Deserialize, Serialize};
 
-use crate::{error::TrainError, run_folder::write_json, tensor_file, tuned::Tuned};
+use crate::{
+    error::TrainError,
+    run_folder::write_json,
+    tensor_file::{self, Stored},
+    tuned::Tuned,
+};
 
 const BASE: &str = "base.safetensors";
 const HEAD: &str = "head.json";
@@ -38,7 +43,9 @@ pub fn save_tuned(
 ) -> Result<(), TrainError> {
     let head = tuned.head.as_ref().map(ClassificationHead::export);
     save_adapter(folder, &tuned.tuner, head.as_deref(), base)?;
-    let parameters: BTreeMap<String, TensorData> = tuned.base.export(trained).into_iter().collect();
+    let parameters = tuned.base.export(trained).into_iter();
+    let parameters: BTreeMap<String, Stored> =
+        parameters.map(|(name, data)| (name, data.into())).collect();
     if parameters.is_empty() {
         remove(&folder.join(BASE))?;
     } else {

@@ -1,26 +1,60 @@
 //! Named tensors in a safetensors file.
 
-use std::{borrow::Cow, collections::BTreeMap, path::Path};
+use std::{borrow::Cow, collections::BTreeMap, fmt, io::Read, path::Path};
 
 use burn::tensor::{DType, TensorData};
-use safetensors::{Dtype, SafeTensorError, SafeTensors, View};
+use safetensors::{Dtype, SafeTensorError, View, tensor::Metadata};
 
 use crate::error::TrainError;
 
 const HINT: &str = "the file is damaged or was not written here: remove its folder";
 
+/// A tensor to be written.
+pub(crate) struct Stored {
+    dtype: DType,
+    shape: Vec<usize>,
+    /// Copies it from the device, where it is not here already.
+    read: Box<dyn Fn() -> TensorData>,
+}
+
+impl Stored {
+    /// A tensor that is copied from its device when it is written and not before, so that a large model is never in
+    /// memory twice.
+    pub(crate) fn lazy(
+        dtype: DType,
+        shape: Vec<usize>,
+        read: impl Fn() -> TensorData + 'static,
+    ) -> Self {
+        let read = Box::new(read);
+        Self { dtype, shape, read }
+    }
+
+    /// The values.
+    #[cfg(test)]
+    pub(crate) fn read(&self) -> TensorData {
+        (self.read)()
+    }
+}
+
+impl From<TensorData> for Stored {
+    fn from(data: TensorData) -> Self {
+        Self::lazy(data.dtype(), data.shape().to_vec(), move || data.clone())
+    }
+}
+
+impl fmt::Debug for Stored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} {:?}", self.dtype, self.shape)
+    }
+}
+
 /// Writes the file, and waits until it is on the disk.
-pub(crate) fn write(path: &Path, tensors: &BTreeMap<String, TensorData>) -> Result<(), TrainError> {
+pub(crate) fn write(path: &Path, tensors: &BTreeMap<String, Stored>) -> Result<(), TrainError> {
     let views = tensors
         .iter()
-        .map(|(name, data)| {
-            Ok((
-                name,
-                Borrowed {
-                    dtype: to_file(data.dtype(), name, path)?,
-                    data,
-                },
-            ))
+        .map(|(name, stored)| {
+            let dtype = to_file(stored.dtype, name, path)?;
+            Ok((name, StoredView { dtype, stored }))
         })
         .collect::<Result<Vec<_>, TrainError>>()?;
     let metadata = [("format".to_owned(), "pt".to_owned())].into();
@@ -36,49 +70,73 @@ pub(crate) fn write(path: &Path, tensors: &BTreeMap<String, TensorData>) -> Resu
     Ok(())
 }
 
-/// Reads all tensors of a file.
+/// Reads all tensors of a file, one after the other.
 pub(crate) fn read(path: &Path) -> Result<BTreeMap<String, TensorData>, TrainError> {
-    let bytes = fs_err::read(path)?;
     let damaged = |problem: String| TrainError::file(path, problem, HINT);
-    let file = SafeTensors::deserialize(&bytes)
-        .map_err(|error| damaged(format!("is no safetensors file: {error}")))?;
-    file.tensors()
-        .into_iter()
-        .map(|(name, view)| {
-            let Some(dtype) = from_file(view.dtype()) else {
-                return Err(damaged(format!(
-                    "tensor `{name}` has type {:?}",
-                    view.dtype()
-                )));
-            };
-            let data =
-                TensorData::try_from_bytes_vec(view.data().to_vec(), view.shape().to_vec(), dtype)
-                    .map_err(|error| damaged(format!("tensor `{name}`: {error}")))?;
-            Ok((name, data))
-        })
-        .collect()
+    let no_file = |problem: &str| damaged(format!("is no safetensors file: {problem}"));
+    let mut file = fs_err::File::open(path)?;
+    let length = file.metadata()?.len();
+    let mut n_header = [0; 8];
+    if length < 8 {
+        return Err(no_file("it is too short for a header"));
+    }
+    file.read_exact(&mut n_header)?;
+    let n_header = u64::from_le_bytes(n_header);
+    if n_header > length - 8 {
+        return Err(no_file("its header is longer than the file"));
+    }
+    let mut header = vec![0; n_header as usize];
+    file.read_exact(&mut header)?;
+    // Parsing checks that the tensors lie one behind the other and are as long as their shapes say.
+    let header: Metadata =
+        serde_json::from_slice(&header).map_err(|error| no_file(&error.to_string()))?;
+    let n_data = length - 8 - n_header;
+    if header.data_len() as u64 != n_data {
+        let expected = header.data_len();
+        return Err(no_file(&format!(
+            "its tensors need {expected} bytes, it has {n_data}"
+        )));
+    }
+    let mut tensors = BTreeMap::new();
+    for name in header.offset_keys() {
+        let Some(info) = header.info(&name) else {
+            continue;
+        };
+        let Some(dtype) = from_file(info.dtype) else {
+            return Err(damaged(format!(
+                "tensor `{name}` has type {:?}",
+                info.dtype
+            )));
+        };
+        let mut bytes = vec![0; info.data_offsets.1 - info.data_offsets.0];
+        file.read_exact(&mut bytes)?;
+        let data = TensorData::try_from_bytes_vec(bytes, info.shape.clone(), dtype)
+            .map_err(|error| damaged(format!("tensor `{name}`: {error}")))?;
+        tensors.insert(name, data);
+    }
+    Ok(tensors)
 }
 
-struct Borrowed<'a> {
+struct StoredView<'a> {
     dtype: Dtype,
-    data: &'a TensorData,
+    stored: &'a Stored,
 }
 
-impl View for Borrowed<'_> {
+impl View for StoredView<'_> {
     fn dtype(&self) -> Dtype {
         self.dtype
     }
 
     fn shape(&self) -> &[usize] {
-        self.data.shape()
+        &self.stored.shape
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        self.data.as_bytes().into()
+        (self.stored.read)().as_bytes().to_vec().into()
     }
 
     fn data_len(&self) -> usize {
-        self.data.as_bytes().len()
+        self.stored.shape.iter().product::<usize>() * self.stored.dtype.size()
     }
 }
 
@@ -110,6 +168,13 @@ fn from_file(dtype: Dtype) -> Option<DType> {
 mod tests {
     use super::*;
 
+    fn stored() -> BTreeMap<String, Stored> {
+        tensors()
+            .into_iter()
+            .map(|(name, data)| (name, data.into()))
+            .collect()
+    }
+
     fn tensors() -> BTreeMap<String, TensorData> {
         [
             (
@@ -125,7 +190,7 @@ mod tests {
     fn tensors_come_back_bit_by_bit() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("x.safetensors");
-        write(&path, &tensors()).expect("written");
+        write(&path, &stored()).expect("written");
         let read = read(&path).expect("read");
         for (name, expected) in tensors() {
             assert_eq!(read[&name].as_bytes(), expected.as_bytes());
@@ -138,7 +203,7 @@ mod tests {
     fn a_damaged_file_is_an_error_that_names_it() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("x.safetensors");
-        write(&path, &tensors()).expect("written");
+        write(&path, &stored()).expect("written");
         let whole = fs_err::read(&path).expect("bytes");
         for length in [0, 4, 9, 60, whole.len() - 1] {
             fs_err::write(&path, &whole[..length]).expect("cut");

@@ -152,7 +152,7 @@ impl<'a> Run<'a> {
         let tenth = (self.n_steps / 10).max(1);
         let checkpoint_every = self.job.config.checkpoint_every.unwrap_or(tenth);
         while self.state.step < self.n_steps && !self.is_exhausted() {
-            self.step()?;
+            self = self.step()?;
             let step = self.state.step;
             let is_last = step == self.n_steps;
             let is_due =
@@ -198,8 +198,9 @@ impl<'a> Run<'a> {
         patience.is_some_and(|patience| self.state.evaluations_since_best >= patience)
     }
 
-    /// One optimizer step.
-    fn step(&mut self) -> Result<(), TrainError> {
+    /// One optimizer step. It takes the run as a whole, so that the optimizer owns the parameters and can free them
+    /// one by one.
+    fn step(mut self) -> Result<Self, TrainError> {
         let start = Instant::now();
         let config = self.job.config;
         let step = self.state.step;
@@ -224,8 +225,7 @@ impl<'a> Run<'a> {
             .and_then(|_| gradient_norm(&self.tuned, &gradients));
         let scale = config.grad_clip.zip(norm.clone());
         let scale = scale.map(|(largest, norm)| clip_factor(norm, largest));
-        let tuned = self.tuned.clone();
-        self.tuned = self.optimizer.step(tuned, gradients, scale, rate);
+        self.tuned = self.optimizer.step(self.tuned, gradients, scale, rate);
         // The only value that is read from the device in a step, so that the device does not wait for us before.
         let values = Tensor::cat([Some(loss), norm].into_iter().flatten().collect(), 0);
         let values = values.try_into_vec_as::<f32>();
@@ -260,7 +260,7 @@ impl<'a> Run<'a> {
             n_examples: examples,
             seconds,
         });
-        Ok(())
+        Ok(self)
     }
 
     /// The loss over all batches of a step, and its gradients.
