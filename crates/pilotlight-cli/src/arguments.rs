@@ -34,7 +34,7 @@ pub(crate) struct RawArguments {
 /// What every command takes.
 #[derive(Debug, Args)]
 pub(crate) struct RawGlobal {
-    /// Where to compute: auto, cpu, wgpu[:N] or cuda[:N]
+    /// Where to compute: auto, cpu, wgpu, cuda, or one of several: wgpu:N, cuda:N
     #[arg(
         long,
         global = true,

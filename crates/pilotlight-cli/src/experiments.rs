@@ -22,7 +22,7 @@ pub(crate) struct RawExperiment {
     /// Experiment file, name of a preset, or folder of a run
     #[arg(value_name = "FILE|PRESET|RUN")]
     what: String,
-    /// Which of the file's [methods]
+    /// Which of the file's methods
     #[arg(long, value_name = "NAME")]
     method: Option<String>,
     #[command(flatten)]

@@ -7,7 +7,7 @@
 //! | [`presets`] | ready-made comparisons inside the program |
 //! | [`sources`], [`embedded`] | models and records by their names |
 //! | [`base`] | a loaded model with its tokenizer, and a task prepared for it |
-//! | [`run`] | one run; [`result`]: what came out of it |
+//! | [`mod@run`] | one run; [`result`]: what came out of it |
 //! | [`statistics`] | accuracies, intervals, paired comparisons |
 //! | [`matrix`], [`launch`] | several methods and seeds, in one process or in many |
 //! | [`table`] | what methods cost and reach, side by side |

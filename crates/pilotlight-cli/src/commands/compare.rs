@@ -38,7 +38,7 @@ Examples:
   pilot compare smollm2-sentences --out runs/sentences
   pilot compare comparison.toml --set seeds=[1,2,3]")]
 pub(crate) struct RawCompare {
-    /// Experiment file with [methods], or the name of a preset
+    /// Experiment file with methods, or the name of a preset
     #[arg(value_name = "FILE|PRESET")]
     what: Option<String>,
     /// List the presets

@@ -34,7 +34,7 @@ Examples:
 pub(crate) struct RawInspect {
     /// Folder of the model, or its name on the Hugging Face Hub
     model: String,
-    /// File with a section [tuner]: count what this method trains
+    /// Experiment file with a tuner: count what this method trains
     #[arg(long, value_name = "FILE")]
     method: Vec<PathBuf>,
     /// List the names of the parameters, for `base.train`

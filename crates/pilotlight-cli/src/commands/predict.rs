@@ -37,7 +37,7 @@ pub(crate) struct RawPredict {
     model: RawModel,
     #[command(flatten)]
     input: RawInput,
-    /// Experiment file whose section [task] says how a record becomes an input [default: that of the adapter]
+    /// Experiment file whose task section says how a record becomes an input [default: that of the adapter]
     #[arg(long, value_name = "FILE")]
     task: Option<PathBuf>,
     /// Rows that are run at once
