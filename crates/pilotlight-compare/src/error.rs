@@ -51,14 +51,17 @@ pub enum CompareError {
         /// Word embeddings of the model.
         model_words: usize,
     },
-    /// A folder holds a finished run of other settings.
+    /// A folder holds a run of other settings.
     #[error(
-        "{} holds a finished run of other settings\nhint: choose another folder, or remove it",
+        "{} holds a run of other settings: `{key}` differs\n\
+         hint: go on with the settings of its resolved.toml, choose another folder, or remove it",
         folder.display()
     )]
     OtherRun {
         /// The folder.
         folder: PathBuf,
+        /// The first key that differs, in dotted form.
+        key: String,
     },
     /// The content of a file is not what it should be.
     #[error("{}: {message}\nhint: {hint}", path.display())]

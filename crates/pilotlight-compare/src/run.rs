@@ -25,7 +25,7 @@ use crate::{
     statistics::{bootstrap_accuracy, majority_accuracy},
 };
 pub use finished::read_result;
-use finished::{finished, resolved};
+use finished::{check_settings, finished, resolved};
 pub use model::{tuned, untuned};
 use save::save;
 use watch::Watch;
@@ -69,7 +69,7 @@ pub struct RunOptions<'a> {
 /// # Errors
 ///
 /// If the settings do not fit each other, the model or the data; if a model, data or a device is not there; if
-/// training fails; if a finished run of other settings is in the folder.
+/// training fails; if a run of other settings is in the folder.
 pub fn run(
     config: &ExperimentConfig,
     out: &Path,
@@ -81,7 +81,8 @@ pub fn run(
         false => RunFolder::create(out)?,
     };
     let resolved = resolved(config, &folder)?;
-    if let Some(result) = finished(&folder, &resolved)? {
+    check_settings(&folder, &resolved)?;
+    if let Some(result) = finished(&folder)? {
         return Ok(result);
     }
     folder.write(RESOLVED_FILE, resolved.as_bytes())?;

@@ -1,8 +1,9 @@
-//! Runs that are done: their settings and results.
+//! Runs that were begun or are done: their settings and results.
 
-use std::path::Path;
+use std::{io, path::Path};
 
 use pilotlight_train::RunFolder;
+use toml::{Table, Value};
 
 use crate::{error::CompareError, experiment::ExperimentConfig, result::RunResult};
 
@@ -17,23 +18,57 @@ pub(super) fn resolved(
     })
 }
 
-/// The result of a finished run of the same settings.
-pub(super) fn finished(
-    folder: &RunFolder,
-    resolved: &str,
-) -> Result<Option<RunResult>, CompareError> {
-    if !folder.result().exists() {
-        return Ok(None);
+/// Says if the run in the folder, as far as it got, is one of other settings.
+pub(super) fn check_settings(folder: &RunFolder, resolved: &str) -> Result<(), CompareError> {
+    let mut traces = [folder.metrics(), folder.checkpoints(), folder.result()].into_iter();
+    if !traces.any(|trace| trace.exists()) {
+        // A run that failed before its first step may be mended.
+        return Ok(());
     }
     let path = folder.resolved();
-    let before =
-        std::fs::read_to_string(&path).map_err(|source| CompareError::file(&path, source))?;
-    if before != resolved {
-        return Err(CompareError::OtherRun {
+    let before = match std::fs::read_to_string(&path) {
+        Ok(before) => before,
+        // The trainer still compares the checkpoint.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !folder.result().exists() => {
+            return Ok(());
+        }
+        Err(source) => return Err(CompareError::file(path, source)),
+    };
+    let read = |text: &str| -> Result<Table, CompareError> {
+        let mut settings: Table = toml::from_str(text).map_err(|error| CompareError::Content {
+            path: path.clone(),
+            message: format!("is not the settings of a run: {error}"),
+            hint: "choose another folder, or remove it".into(),
+        })?;
+        if let Some(Value::Table(train)) = settings.get_mut("train") {
+            // How often a checkpoint is written changes no result.
+            train.remove("checkpoint_every");
+        }
+        Ok(settings)
+    };
+    match first_difference(&read(&before)?, &read(resolved)?) {
+        Some(key) => Err(CompareError::OtherRun {
             folder: folder.path().to_owned(),
-        });
+            key,
+        }),
+        None => Ok(()),
     }
-    read_result(&folder.result()).map(Some)
+}
+
+fn first_difference(before: &Table, now: &Table) -> Option<String> {
+    let mut keys = now.keys().chain(before.keys());
+    keys.find_map(|key| match (before.get(key), now.get(key)) {
+        (Some(Value::Table(before)), Some(Value::Table(now))) => {
+            first_difference(before, now).map(|below| format!("{key}.{below}"))
+        }
+        (before, now) => (before != now).then(|| key.clone()),
+    })
+}
+
+/// The result of a finished run.
+pub(super) fn finished(folder: &RunFolder) -> Result<Option<RunResult>, CompareError> {
+    let path = folder.result();
+    path.exists().then(|| read_result(&path)).transpose()
 }
 
 /// Reads a `result.json`.

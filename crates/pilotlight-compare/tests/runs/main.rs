@@ -109,7 +109,7 @@ fn a_soft_prompt_is_trained_and_the_base_stays() {
     let other = workshop.experiment(&PROMPT.replace("steps = 12", "steps = 13"));
     let other = run(&other.config, &out, &again, &mut Unwatched).expect_err("another run");
     assert!(
-        other.to_string().contains("finished run of other settings"),
+        other.to_string().contains("other settings: `train.steps`"),
         "{other}"
     );
 }
@@ -171,6 +171,15 @@ fn a_run_that_was_stopped_goes_on_to_the_same_bits() {
     assert!(catch_unwind(cut).is_err());
     assert!(!out.join("result.json").exists());
     options.resume = true;
+    // Other settings are refused, and those of the run stay.
+    let settings = workshop.read("cut/resolved.toml");
+    let other = workshop.experiment(&PROMPT.replace("steps = 12", "steps = 13"));
+    let refused = run(&other.config, &out, &options, &mut Unwatched).expect_err("another run");
+    assert!(
+        matches!(&refused, CompareError::OtherRun { key, .. } if key == "train.steps"),
+        "{refused}"
+    );
+    assert!(workshop.read("cut/resolved.toml") == settings);
     run(&experiment.config, &out, &options, &mut Unwatched).expect("resumed");
     for file in [
         "metrics.jsonl",
