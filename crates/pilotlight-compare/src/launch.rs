@@ -1,6 +1,9 @@
 //! Where the runs of a comparison are carried out: in this process, or each in one of its own.
 
-use std::{path::PathBuf, process::Command};
+use std::{
+    path::PathBuf,
+    process::{Command, Stdio},
+};
 
 use crate::{
     error::CompareError,
@@ -61,7 +64,8 @@ impl Launcher for InProcess<'_> {
 /// Carries out each run in a process of its own, so that its peak of memory is its own too.
 ///
 /// The process that `command` describes has to call [`run`] on `resolved.toml` in the run's folder, to resume, and to
-/// leave its result there. What it does with its standard streams is the command's business.
+/// leave its result there. Its standard input is a pipe that ends with this process, be it killed: a child that reads it
+/// need not go on as an orphan. The other streams are the command's business.
 pub struct ChildProcess<F: FnMut(&PlannedRun) -> Command> {
     /// The process for a run.
     pub command: F,
@@ -74,9 +78,16 @@ impl<F: FnMut(&PlannedRun) -> Command> Launcher for ChildProcess<F> {
         let _ = std::fs::remove_file(&error_file);
         let mut command = (self.command)(planned);
         let program = command.get_program().to_string_lossy().into_owned();
-        let status = command
-            .status()
+        let mut child = command
+            .stdin(Stdio::piped())
+            .spawn()
             .map_err(|error| format!("{program} cannot be started: {error}"))?;
+        // Waiting would close it.
+        let input = child.stdin.take();
+        let status = child
+            .wait()
+            .map_err(|error| format!("{program} cannot be waited for: {error}"))?;
+        drop(input);
         if status.success() {
             let result = read_result(&planned.folder.join("result.json"));
             return result.map_err(|error: CompareError| error.to_string());

@@ -161,7 +161,6 @@ impl Methods {
                 .arg(&run.folder)
                 .args(["--resume", "--of-comparison"])
                 .args(console.arguments())
-                .stdin(Stdio::null())
                 .stdout(Stdio::null());
             command
         };

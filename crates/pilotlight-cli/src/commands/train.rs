@@ -1,6 +1,6 @@
 //! `pilot train`: one run.
 
-use std::path::PathBuf;
+use std::{io, path::PathBuf, process, thread};
 
 use clap::Args;
 use pilotlight_compare::{Experiment, RunOptions, RunResult, run};
@@ -67,6 +67,9 @@ impl Train {
     }
 
     pub(crate) fn run(self, console: &Console) -> Result<(), Failure> {
+        if self.of_comparison {
+            end_with_comparison();
+        }
         let machine = Machine {
             console: &match self.of_comparison {
                 true => console.silent(),
@@ -134,4 +137,14 @@ impl Train {
         lines.push(format!("saved in {}", self.out.display()));
         lines.join("\n") + "\n"
     }
+}
+
+/// Ends this process once the comparison that started it is gone. The comparison holds the other end of standard input,
+/// and the system closes that even if it is killed.
+fn end_with_comparison() {
+    thread::spawn(|| {
+        // An error as well means that nobody is there.
+        let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+        process::exit(1);
+    });
 }
