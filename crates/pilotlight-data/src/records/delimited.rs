@@ -1,13 +1,13 @@
 //! Comma- and tab-separated values with a header line.
 
 use std::{
-    cell::Cell,
+    cell::RefCell,
     collections::HashSet,
     io::{self, BufRead, Read},
     rc::Rc,
 };
 
-use csv::{ByteRecord, ReaderBuilder};
+use csv::{ByteRecord, Position, ReaderBuilder};
 use serde_json::{Map, Value};
 
 use super::{MAX_RECORD_BYTES, Sink};
@@ -19,14 +19,14 @@ pub(super) fn read(
     quoting: bool,
     sink: &mut Sink,
 ) -> io::Result<()> {
-    let budget = Rc::new(Cell::new(MAX_RECORD_BYTES));
+    let meter = Rc::new(RefCell::new(Meter::default()));
     let mut reader = ReaderBuilder::new()
         .delimiter(delimiter)
         .quoting(quoting)
         .flexible(true)
         .from_reader(Metered {
             reader,
-            budget: Rc::clone(&budget),
+            meter: Rc::clone(&meter),
         });
     let header = match reader.byte_headers() {
         Ok(header) => header.clone(),
@@ -37,16 +37,14 @@ pub(super) fn read(
     };
     let mut record = ByteRecord::new();
     loop {
-        budget.set(MAX_RECORD_BYTES);
+        meter.borrow_mut().budget = MAX_RECORD_BYTES;
         let line_before = reader.position().line() as usize;
         match reader.read_byte_record(&mut record) {
             Ok(true) => {}
             Ok(false) => return Ok(()),
             Err(error) => return too_long_or(error, line_before, sink),
         }
-        let line = record
-            .position()
-            .map_or(line_before, |position| position.line() as usize);
+        let line = meter.borrow().first_line(reader.position(), &record);
         parse(line, &names, &record, sink);
     }
 }
@@ -109,19 +107,66 @@ fn too_long_or(error: csv::Error, line: usize, sink: &mut Sink) -> io::Result<()
     }
 }
 
+/// What was read so far.
+struct Meter {
+    /// Bytes that may still be read.
+    budget: usize,
+    /// The last bytes read.
+    chunk: Vec<u8>,
+    /// Number of bytes read, `chunk` included.
+    n_read: u64,
+    /// Whether all was read.
+    at_end: bool,
+}
+
+impl Default for Meter {
+    fn default() -> Self {
+        Self {
+            budget: MAX_RECORD_BYTES,
+            chunk: Vec::new(),
+            n_read: 0,
+            at_end: false,
+        }
+    }
+}
+
+impl Meter {
+    /// The line where a record begins that was read up to `end`. It is counted back from there, since the reader's
+    /// own note of the beginning lies in front of blank lines and of the second half of `\r\n`.
+    fn first_line(&self, end: &Position, record: &ByteRecord) -> usize {
+        let bytes = record.iter().flatten();
+        let inside = bytes.filter(|byte| **byte == b'\n').count();
+        let behind = usize::from(self.is_closed_by_newline(end.byte()));
+        (end.line() as usize).saturating_sub(inside + behind)
+    }
+
+    /// Whether a line end stands in front of byte `end`, and not the end of the file behind an open quote.
+    fn is_closed_by_newline(&self, end: u64) -> bool {
+        // Counted from the end: the last byte of a record always lies in the last chunk.
+        let n_behind = (self.n_read - end) as usize;
+        let closing = self.chunk.iter().rev().nth(n_behind);
+        !self.at_end && closing == Some(&b'\n')
+    }
+}
+
 /// A reader that gives up when its budget of bytes is spent.
 struct Metered<R> {
     reader: R,
-    budget: Rc<Cell<usize>>,
+    meter: Rc<RefCell<Meter>>,
 }
 
 impl<R: Read> Read for Metered<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let n_read = self.reader.read(buffer)?;
-        match self.budget.get().checked_sub(n_read) {
-            Some(rest) => self.budget.set(rest),
+        let mut meter = self.meter.borrow_mut();
+        match meter.budget.checked_sub(n_read) {
+            Some(rest) => meter.budget = rest,
             None => return Err(io::ErrorKind::FileTooLarge.into()),
         }
+        meter.n_read += n_read as u64;
+        meter.at_end = n_read == 0;
+        meter.chunk.clear();
+        meter.chunk.extend_from_slice(&buffer[..n_read]);
         Ok(n_read)
     }
 }
