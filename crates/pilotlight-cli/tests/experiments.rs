@@ -63,7 +63,9 @@ fn compare_runs_every_method_and_skips_what_is_done() {
         assert!(table.contains(part), "{part} is not in {table}");
     }
     for file in ["report.md", "accuracy.svg", "table.csv", "report.json"] {
-        assert!(folder.join("out").join(file).exists(), "{file}");
+        let written = fs_err::metadata(folder.join("out").join(file)).expect("written");
+        let ordinary = fs_err::metadata(folder.join("comparison.toml")).expect("there");
+        assert_eq!(written.permissions(), ordinary.permissions(), "{file}");
     }
     let again = compare();
     assert_eq!(

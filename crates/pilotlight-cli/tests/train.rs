@@ -272,6 +272,58 @@ fn an_interrupted_run_can_be_gone_on_with() {
 }
 
 #[test]
+fn a_run_of_a_comparison_ends_with_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    prepare(folder);
+    let longer = EXPERIMENT.replace("steps = 24", "steps = 400");
+    fs_err::write(folder.join("experiment.toml"), longer).expect("written");
+    let mut child = train(folder, "run")
+        .arg("--of-comparison")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("starts");
+    let comparison = child.stdin.take().expect("a pipe");
+    while metrics_so_far(folder, "run") < 4 {
+        assert!(child.try_wait().expect("a state").is_none(), "ended early");
+        thread::sleep(Duration::from_millis(1));
+    }
+    drop(comparison);
+    assert_eq!(child.wait().expect("ended").code(), Some(1));
+    assert!(!folder.join("run/result.json").exists());
+}
+
+#[test]
+#[cfg(unix)]
+fn what_a_run_leaves_is_as_open_as_other_files() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    prepare(folder);
+    run(&mut train(folder, "out")).done();
+    let mode = |path: &Path| fs_err::metadata(path).expect("there").permissions();
+    fs_err::create_dir(folder.join("ordinary")).expect("made");
+    let of_folders = mode(&folder.join("ordinary"));
+    let of_files = mode(&folder.join("experiment.toml"));
+    let mut folders = vec![folder.join("out")];
+    while let Some(next) = folders.pop() {
+        for entry in fs_err::read_dir(next).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            let expected = if path.is_dir() {
+                &of_folders
+            } else {
+                &of_files
+            };
+            assert_eq!(mode(&path), *expected, "{}", path.display());
+            if path.is_dir() {
+                folders.push(path);
+            }
+        }
+    }
+}
+
+#[test]
 fn a_loss_that_is_no_number_is_a_failed_run() {
     let folder = tempfile::tempdir().expect("a folder");
     prepare(folder.path());

@@ -259,7 +259,11 @@ fn write(path: &Path, text: &str) -> Result<(), CompareError> {
     let folder = path.parent().unwrap_or(Path::new(""));
     let write = || {
         std::fs::create_dir_all(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        let mut builder = tempfile::Builder::new();
+        // Temporary files are private by default; this one becomes an ordinary one, within the user's umask.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let mut file = builder.tempfile_in(folder)?;
         file.write_all(text.as_bytes())?;
         file.as_file().sync_all()?;
         file.persist(path)?;

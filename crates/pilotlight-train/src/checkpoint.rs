@@ -204,9 +204,12 @@ impl Checkpoints {
         name: &str,
         fill: impl Fn(&Path) -> Result<(), TrainError>,
     ) -> Result<(), TrainError> {
-        let partial = tempfile::Builder::new()
-            .prefix(PARTIAL)
-            .tempdir_in(&self.folder)?;
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(PARTIAL);
+        // Temporary folders are private by default; this one becomes an ordinary one, within the user's umask.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
+        let partial = builder.tempdir_in(&self.folder)?;
         fill(partial.path())?;
         sync_folder(partial.path())?;
         let place = self.folder.join(name);

@@ -122,11 +122,20 @@ impl RunFolder {
 /// Writes a file beside its place and moves it there.
 pub(crate) fn write_whole(path: &Path, content: &[u8]) -> Result<(), TrainError> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    let mut file = temporary_in(folder)?;
     file.write_all(content)?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(io::Error::from)?;
     Ok(())
+}
+
+/// A file that vanishes unless it is renamed.
+pub(crate) fn temporary_in(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    // Temporary files are private by default; this one becomes an ordinary one, within the user's umask.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(folder)
 }
 
 pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), TrainError> {

@@ -1,11 +1,17 @@
 //! Named tensors in a safetensors file.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt, io::Read, path::Path};
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    fmt,
+    io::{self, Read},
+    path::Path,
+};
 
 use burn::tensor::{DType, TensorData};
 use safetensors::{Dtype, SafeTensorError, View, tensor::Metadata};
 
-use crate::error::TrainError;
+use crate::{error::TrainError, run_folder::temporary_in};
 
 const HINT: &str = "the file is damaged or was not written here: remove its folder";
 
@@ -58,15 +64,22 @@ pub(crate) fn write(path: &Path, tensors: &BTreeMap<String, Stored>) -> Result<(
         })
         .collect::<Result<Vec<_>, TrainError>>()?;
     let metadata = [("format".to_owned(), "pt".to_owned())].into();
-    safetensors::serialize_to_file(views, Some(metadata), path).map_err(|error| match error {
-        SafeTensorError::IoError(error) => error.into(),
-        other => TrainError::file(
-            path,
-            format!("cannot be written: {other}"),
-            "this is a fault of the program",
-        ),
-    })?;
-    fs_err::File::open(path)?.sync_all()?;
+    let file = temporary_in(path.parent().unwrap_or(Path::new(".")))?;
+    let ordinary = file.as_file().metadata()?.permissions();
+    safetensors::serialize_to_file(views, Some(metadata), file.path()).map_err(
+        |error| match error {
+            SafeTensorError::IoError(error) => error.into(),
+            other => TrainError::file(
+                path,
+                format!("cannot be written: {other}"),
+                "this is a fault of the program",
+            ),
+        },
+    )?;
+    // By name: safetensors has put a private file in its place.
+    fs_err::set_permissions(file.path(), ordinary)?;
+    fs_err::File::open(file.path())?.sync_all()?;
+    file.persist(path).map_err(io::Error::from)?;
     Ok(())
 }
 

@@ -28,7 +28,11 @@ pub(crate) fn write_json(path: &Path, content: &impl Serialize) -> Result<(), Tu
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), TunerError> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let replace = || {
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        let mut builder = tempfile::Builder::new();
+        // Temporary files are private by default; this one becomes an ordinary one, within the user's umask.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let mut file = builder.tempfile_in(folder)?;
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
         file.persist(path)?;
