@@ -362,7 +362,7 @@ train = { steps = 30, batch_size = 2 }
         .values()
         .map(|method| method.config.train.steps)
         .collect();
-    assert_eq!(steps, [Some(2), Some(2), Some(1)]);
+    assert_eq!(steps, [Some(2), Some(2), Some(1), Some(2), Some(2)]);
 }
 
 #[test]
