@@ -47,8 +47,7 @@ pub fn tuned(method: &Value, full: bool) -> Tuned {
     let base = model().set_trained(&|_| full);
     let config: TunerConfig = serde_json::from_value(method.clone()).expect("names a method");
     let context = InitContext {
-        spec: base.spec(),
-        word_embeddings: base.word_embeddings(),
+        base: &base,
         vocabulary: &NoVocabulary,
         seed: 1,
         device: &Device::flex(),

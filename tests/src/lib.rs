@@ -102,7 +102,7 @@ pub fn token_logits(
         .map(|index| {
             let positions = hidden.rows[index].token_positions.iter();
             let positions: Vec<_> = positions.map(|&position| (index, position)).collect();
-            let logits = model.logits(hidden.select(&positions));
+            let logits = model.logits_at(&hidden, &positions, tuner);
             logits
                 .into_data_dtype(DType::F32)
                 .try_into_vec()

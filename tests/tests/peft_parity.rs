@@ -151,7 +151,10 @@ fn loss(model: &Model, trained: &Trained, batch: &[GoldenExample]) -> Tensor<1> 
                     targets.push(i64::from(*target));
                 }
             }
-            (model.logits(hidden.select(&positions)), targets)
+            (
+                model.logits_at(&hidden, &positions, &trained.tuner),
+                targets,
+            )
         }
     };
     let targets = Tensor::<1, Int>::from_data(targets.as_slice(), &logits.device());

@@ -155,11 +155,9 @@ impl Loaded {
 
 /// A model that nothing is put on.
 fn untuned(model: Model) -> Result<Tuned, Failure> {
-    let words = model.word_embeddings();
     let context = InitContext {
-        spec: model.spec(),
-        device: &words.device(),
-        word_embeddings: words.clone(),
+        base: &model,
+        device: &model.word_embeddings().device(),
         vocabulary: &NoVocabulary,
         seed: 0,
     };

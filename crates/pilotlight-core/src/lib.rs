@@ -6,10 +6,11 @@
 //!
 //! | module | concept |
 //! |---|---|
-//! | [`tuner`] | the trait [`Tuner`] and the two values it exchanges with a model |
+//! | [`tuner`] | the trait [`Tuner`] and the values it exchanges with a model |
 //! | [`site`] | the names of the places inside a layer |
 //! | [`spec`] | what a method may know of a model |
 //! | [`tokens`] | rows of token ids without padding |
+//! | [`base`] | what a new tuner may take its first values from |
 //! | [`embedded`] | the embedded batch into which soft prompts are inserted |
 //!
 //! ```
@@ -28,14 +29,16 @@
 //! assert_eq!(embedded.rows[1].token_positions, [2]);
 //! ```
 
+pub mod base;
 pub mod embedded;
 pub mod site;
 pub mod spec;
 pub mod tokens;
 pub mod tuner;
 
+pub use base::{Base, Shape};
 pub use embedded::{Embedded, EmbeddedRow, Insertion};
 pub use site::{Projection, Site, Sublayer};
 pub use spec::{ModelSpec, ProjectionSpec};
 pub use tokens::{Anchors, TokenRow};
-pub use tuner::{Identity, KeyValue, Tuner};
+pub use tuner::{BatchPrefix, Identity, KeyValue, Tuner};

@@ -23,6 +23,12 @@ pub struct ModelSpec {
     pub n_positions: usize,
     /// The linear projections of every layer.
     pub projections: Vec<ProjectionSpec>,
+    /// The module path of the word embeddings in transformers, for example `model.embed_tokens`.
+    pub words_path: String,
+    /// The module path of the language-model head, where there is one, for example `lm_head`.
+    pub head_path: Option<String>,
+    /// Whether the head is the word embeddings, transposed.
+    pub tied_head: bool,
 }
 
 /// A linear projection that every layer has.
@@ -36,6 +42,8 @@ pub struct ProjectionSpec {
     pub d_output: usize,
     /// Its module path in transformers, with `{layer}` for the index of the layer.
     pub path: String,
+    /// Whether transformers keeps its weight as `[d_input, d_output]` (`Conv1D`), which PEFT calls `fan_in_fan_out`.
+    pub fan_in_fan_out: bool,
 }
 
 impl ModelSpec {

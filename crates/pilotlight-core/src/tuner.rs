@@ -4,11 +4,11 @@ use std::fmt::Debug;
 
 use burn::{
     nn::Linear,
-    tensor::{Tensor, assert_shape},
+    tensor::{Int, Tensor, assert_shape},
 };
 
 use crate::{
-    embedded::Embedded,
+    embedded::{Embedded, EmbeddedRow},
     site::{Site, Sublayer},
 };
 
@@ -42,13 +42,41 @@ impl KeyValue {
     }
 }
 
+/// Keys and values in front of the rows of a batch.
+#[derive(Debug, Clone)]
+pub struct BatchPrefix {
+    /// Keys and values `[n_batch, n_kv_heads, n_prefix, d_head]`.
+    pub key_value: KeyValue,
+    /// How many of the `n_prefix` slots each row has; those behind them are padding of unspecified (finite) content,
+    /// which a model hides.
+    pub lengths: Vec<usize>,
+}
+
+impl From<KeyValue> for BatchPrefix {
+    /// The same number for every row.
+    fn from(key_value: KeyValue) -> Self {
+        let [n_batch, _, n_prefix, _] = key_value.key.dims();
+        Self {
+            key_value,
+            lengths: vec![n_prefix; n_batch],
+        }
+    }
+}
+
 /// Where a method may touch a frozen transformer. Every default is the identity.
 ///
-/// A model calls the hooks in this order: [`embed`](Tuner::embed) once; then in each layer
-/// [`project_input`](Tuner::project_input) and [`project_output`](Tuner::project_output) around every linear
-/// projection, [`prefix`](Tuner::prefix) before the attention, and
-/// [`sublayer_output`](Tuner::sublayer_output) at the end of both residual branches.
+/// A model calls the hooks in this order: [`words`](Tuner::words) and [`embed`](Tuner::embed) once; then in each
+/// layer [`layer_input`](Tuner::layer_input), [`project_input`](Tuner::project_input) and
+/// [`project_output`](Tuner::project_output) around every linear projection, [`prefix`](Tuner::prefix) before the
+/// attention, and [`sublayer_output`](Tuner::sublayer_output) at the end of both residual branches; and
+/// [`project_head`](Tuner::project_head) wherever the language-model head runs.
 pub trait Tuner: Debug + Send + Sync {
+    /// Takes the word embeddings `[n_batch, n_seq, d_model]` of the token ids `[n_batch, n_seq]`, before anything is
+    /// inserted among them.
+    fn words(&self, _ids: &Tensor<2, Int>, embeddings: Tensor<3>) -> Tensor<3> {
+        embeddings
+    }
+
     /// Takes the word embeddings `[n_batch, n_seq, d_model]`; soft prompts insert vectors, and mask and positions
     /// follow from what it returns.
     fn embed(&self, embedded: Embedded) -> Embedded {
@@ -59,8 +87,16 @@ pub trait Tuner: Debug + Send + Sync {
     ///
     /// They enter the attention as they are: rotary positions are not applied to them, and the tokens of the
     /// sequence count on from `n_prefix`.
-    fn prefix(&self, _layer: usize, _n_batch: usize) -> Option<KeyValue> {
+    fn prefix(&self, _layer: usize, _n_batch: usize) -> Option<BatchPrefix> {
         None
+    }
+
+    /// Takes the input `[n_batch, n_seq, d_model]` of a layer; `rows` say which positions hold inserted vectors.
+    ///
+    /// The positions are those of [`embed`](Tuner::embed)'s result. In generation it is called for the row alone,
+    /// not for the tokens that are written behind it.
+    fn layer_input(&self, _layer: usize, _rows: &[EmbeddedRow], input: Tensor<3>) -> Tensor<3> {
+        input
     }
 
     /// Takes the input `[n_batch, n_seq, d_input]` of a projection.
@@ -91,9 +127,37 @@ pub trait Tuner: Debug + Send + Sync {
         output
     }
 
+    /// Takes the scores `[n, n_vocab]` of the language-model head, beside its weight `[d_model, n_vocab]` and its
+    /// input `[n, d_model]`; `rows` names the row of the batch that each state is from.
+    fn project_head(
+        &self,
+        _weight: &Tensor<2>,
+        _rows: &[usize],
+        _states: &Tensor<2>,
+        scores: Tensor<2>,
+    ) -> Tensor<2> {
+        scores
+    }
+
     /// The projection with this method folded into its weights, where that can be done.
     fn merged(&self, _site: Site, _base: &Linear) -> Option<Linear> {
         None
+    }
+
+    /// The word embeddings `[n_vocab, d_model]` with this method folded in, where it touches them.
+    fn merged_words(&self, _weight: &Tensor<2>) -> Option<Tensor<2>> {
+        None
+    }
+
+    /// The weight `[d_model, n_vocab]` of the language-model head with this method folded in, where it touches it.
+    fn merged_head(&self, _weight: &Tensor<2>) -> Option<Tensor<2>> {
+        None
+    }
+
+    /// How many of the row's first positions have states in a causal model that depend on no parameter of the
+    /// tuner. A model need not carry gradients through them.
+    fn untouched(&self, _row: &EmbeddedRow) -> usize {
+        0
     }
 }
 

@@ -73,8 +73,9 @@ fn backward_in_chunks(tuned: &Tuned, items: &[&Item], weight: f64, chunk: usize)
         return whole(tuned, nll(tuned.class_logits(&hidden), &classes));
     }
     let states = hidden.select(&positions);
+    let of_rows: Vec<usize> = positions.iter().map(|(row, _)| *row).collect();
     if positions.len() <= chunk {
-        return whole(tuned, nll(tuned.word_logits(states), &ids));
+        return whole(tuned, nll(tuned.word_logits(states, &of_rows), &ids));
     }
 
     let mut gradients = GradientsAccumulator::new();
@@ -84,7 +85,10 @@ fn backward_in_chunks(tuned: &Tuned, items: &[&Item], weight: f64, chunk: usize)
         let start = number * chunk;
         let leaf = states.clone().slice_dim(0, start..start + ids.len());
         let leaf = leaf.detach().require_grad();
-        let loss = nll(tuned.word_logits(leaf.clone()), ids);
+        let loss = nll(
+            tuned.word_logits(leaf.clone(), &of_rows[start..start + ids.len()]),
+            ids,
+        );
         let mut of_chunk = loss.backward();
         of_states.extend(leaf.grad_remove(&mut of_chunk));
         gradients.accumulate(tuned, GradientsParams::from_grads(of_chunk, tuned));
@@ -132,8 +136,7 @@ mod tests {
             .model;
         let config: TunerConfig = serde_json::from_value(tuner).expect("a tuner");
         let context = InitContext {
-            spec: base.spec(),
-            word_embeddings: base.word_embeddings(),
+            base: &base,
             vocabulary: &NoVocabulary,
             seed: 3,
             device: &device,

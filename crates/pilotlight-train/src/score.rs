@@ -50,7 +50,8 @@ pub(crate) fn token_logprobs(
             table.extend(ids.iter().map(|asked| asked.id as i32));
             table.extend(std::iter::repeat_n(0, width - ids.len()));
         }
-        let logits = tuned.word_logits(hidden.select(&positions));
+        let of_rows: Vec<usize> = positions.iter().map(|(row, _)| *row).collect();
+        let logits = tuned.word_logits(hidden.select(&positions), &of_rows);
         let table = id_table(table, width, &logits.device());
         let values = to_host(log_softmax(logits, 1).gather(1, table))?;
         for ((_, ids), values) in chunk.iter().zip(values.chunks(width)) {

@@ -114,14 +114,14 @@ impl Tuned {
         self.base.forward(rows, &self.tuner)
     }
 
-    /// The scores of all words by f32.
+    /// The scores of all words in f32; `rows` names the row of each state.
     ///
     /// # Shapes
     ///
     /// - states: `[n, d_model]`
     /// - result: `[n, n_vocab]`
-    pub(crate) fn word_logits(&self, states: Tensor<2>) -> Tensor<2> {
-        self.base.logits(states).cast(DType::F32)
+    pub(crate) fn word_logits(&self, states: Tensor<2>, rows: &[usize]) -> Tensor<2> {
+        self.base.logits(states, rows, &self.tuner).cast(DType::F32)
     }
 
     /// The scores of all classes by the linear head.

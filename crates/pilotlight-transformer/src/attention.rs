@@ -114,6 +114,18 @@ impl AttentionConfig {
 }
 
 impl Attention {
+    /// One of its projections.
+    pub(crate) fn projection(&self, projection: Projection) -> Option<&Linear> {
+        match (&self.inputs, projection) {
+            (Inputs::Separate(inputs), Projection::Query) => Some(&inputs.query),
+            (Inputs::Separate(inputs), Projection::Key) => Some(&inputs.key),
+            (Inputs::Separate(inputs), Projection::Value) => Some(&inputs.value),
+            (Inputs::Fused(linear), Projection::QueryKeyValue) => Some(linear),
+            (_, Projection::Output) => Some(&self.output),
+            _ => None,
+        }
+    }
+
     /// # Shapes
     ///
     /// - input and output: `[n_batch, n_seq, d_model]`

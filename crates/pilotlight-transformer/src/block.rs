@@ -2,9 +2,10 @@
 
 use burn::{
     module::Module,
+    nn::Linear,
     tensor::{Device, Tensor},
 };
-use pilotlight_core::{Sublayer, Tuner};
+use pilotlight_core::{Projection, Sublayer, Tuner};
 
 use crate::{
     attention::{Attention, AttentionConfig, Surroundings},
@@ -36,6 +37,12 @@ impl Block {
             feed_forward_norm: norm.init(feed_forward.d_model, device),
             feed_forward: feed_forward.init(device),
         }
+    }
+
+    /// One of its projections.
+    pub(crate) fn projection(&self, projection: Projection) -> Option<&Linear> {
+        let attention = self.attention.projection(projection);
+        attention.or_else(|| self.feed_forward.projection(projection))
     }
 
     /// # Shapes

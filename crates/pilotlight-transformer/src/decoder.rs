@@ -7,7 +7,9 @@ use burn::{
     nn::{Embedding, EmbeddingConfig, Linear, LinearConfig},
     tensor::{DType, Device, Tensor},
 };
-use pilotlight_core::{Embedded, KeyValue, TokenRow, Tuner};
+use pilotlight_core::{
+    BatchPrefix, Embedded, EmbeddedRow, Identity, KeyValue, Site, TokenRow, Tuner,
+};
 
 use crate::{
     attention::{AttentionConfig, Surroundings},
@@ -110,55 +112,79 @@ impl Decoder {
         }
     }
 
-    /// The scores of all words.
+    /// The weight `[d_model, n_vocab]` of the language-model head.
+    pub(crate) fn head(&self) -> Option<Tensor<2>> {
+        match (self.config.head, &self.head) {
+            (LanguageHead::Absent, _) => None,
+            (_, Some(head)) => Some(head.weight.val()),
+            (_, None) => Some(self.word_embeddings().transpose()),
+        }
+    }
+
+    /// The scores of all words; `rows` names the row of each state.
     ///
     /// # Shapes
     ///
     /// - states: `[n, d_model]`
     /// - result: `[n, n_vocab]`
-    pub(crate) fn logits(&self, states: Tensor<2>) -> Tensor<2> {
-        assert!(self.has_head(), "the model has no language-model head");
-        match &self.head {
-            Some(head) => head.forward(states),
-            None => states.matmul(self.word_embeddings().transpose()),
-        }
+    pub(crate) fn logits(&self, states: Tensor<2>, rows: &[usize], tuner: &dyn Tuner) -> Tensor<2> {
+        let weight = self.head().expect("the model has a language-model head");
+        let scores = states.clone().matmul(weight.clone());
+        tuner.project_head(&weight, rows, &states, scores)
+    }
+
+    /// A projection of a layer.
+    pub(crate) fn projection(&self, site: Site) -> Option<&Linear> {
+        self.blocks.get(site.layer)?.projection(site.projection)
+    }
+
+    /// The keys and values that each layer has of a row.
+    pub(crate) fn keys_and_values(&self, row: &TokenRow) -> Vec<KeyValue> {
+        self.start(row, &Identity).1.into_layers()
     }
 
     /// Runs all rows at once.
     pub(crate) fn forward(&self, rows: &[TokenRow], tuner: &dyn Tuner) -> Hidden {
-        let Embedded { embeddings, rows } = tuner.embed(embed_words(&self.embedding, rows));
+        let embedded = embed_words(&self.embedding, rows, tuner);
+        let Embedded { embeddings, rows } = tuner.embed(embedded);
         let mut past = Past::prefixes(self.prefixes(rows.len(), tuner));
-        let states = self.layers(embeddings, &mut past, tuner);
+        let states = self.layers(embeddings, &rows, &mut past, tuner);
         Hidden { states, rows }
     }
 
     /// Runs one row and keeps the keys and values of every layer for [`next`](Self::next).
     pub(crate) fn start(&self, row: &TokenRow, tuner: &dyn Tuner) -> (Hidden, Past) {
-        let embedded = embed_words(&self.embedding, std::slice::from_ref(row));
+        let embedded = embed_words(&self.embedding, std::slice::from_ref(row), tuner);
         let Embedded { embeddings, rows } = tuner.embed(embedded);
         let mut past = Past::growing(self.prefixes(1, tuner));
-        let states = self.layers(embeddings, &mut past, tuner);
+        let states = self.layers(embeddings, &rows, &mut past, tuner);
         (Hidden { states, rows }, past)
     }
 
     /// Runs one more token; returns its state `[1, d_model]`.
     pub(crate) fn next(&self, token: u32, past: &mut Past, tuner: &dyn Tuner) -> Tensor<2> {
-        let embedded = embed_words(&self.embedding, &[TokenRow::new(vec![token])]);
-        let states = self.layers(embedded.embeddings, past, tuner);
+        let embedded = embed_words(&self.embedding, &[TokenRow::new(vec![token])], tuner);
+        let states = self.layers(embedded.embeddings, &[], past, tuner);
         states.reshape([1, self.config.d_model])
     }
 
-    fn prefixes(&self, n_batch: usize, tuner: &dyn Tuner) -> Vec<Option<KeyValue>> {
+    fn prefixes(&self, n_batch: usize, tuner: &dyn Tuner) -> Vec<Option<BatchPrefix>> {
         let dtype = self.word_embeddings().dtype();
         prefixes(self.blocks.len(), n_batch, dtype, tuner)
     }
 
-    /// All layers and the final norm.
+    /// All layers and the final norm; `rows` is empty behind the first positions of a sequence.
     ///
     /// # Shapes
     ///
     /// - x and result: `[n_batch, n_seq, d_model]`
-    fn layers(&self, x: Tensor<3>, past: &mut Past, tuner: &dyn Tuner) -> Tensor<3> {
+    fn layers(
+        &self,
+        x: Tensor<3>,
+        rows: &[EmbeddedRow],
+        past: &mut Past,
+        tuner: &dyn Tuner,
+    ) -> Tensor<3> {
         let [_, n_seq, _] = x.dims();
         let (device, dtype) = (x.device(), x.dtype());
         let first_position = past.next_position();
@@ -189,6 +215,9 @@ impl Decoder {
                 rotary: rotary.clone(),
                 mask,
             };
+            if !rows.is_empty() {
+                x = tuner.layer_input(layer, rows, x);
+            }
             x = block.forward(layer, x, &surroundings, past, tuner);
         }
         self.norm.forward(x)

@@ -4,18 +4,19 @@ use burn::{
     nn::Embedding,
     tensor::{Int, Tensor, TensorData},
 };
-use pilotlight_core::{Embedded, TokenRow};
+use pilotlight_core::{Embedded, TokenRow, Tuner};
 
-/// The word embeddings of rows, right-padded with those of token 0.
+/// The word embeddings of rows, right-padded with those of token 0, as the tuner changes them.
 ///
 /// # Panics
 ///
 /// Panics if there are no rows, or a token is not in the vocabulary.
-pub(crate) fn embed_words(embedding: &Embedding, rows: &[TokenRow]) -> Embedded {
+pub(crate) fn embed_words(embedding: &Embedding, rows: &[TokenRow], tuner: &dyn Tuner) -> Embedded {
     assert!(!rows.is_empty(), "at least one row of tokens");
     let n_seq = rows.iter().map(|row| row.ids.len()).max().unwrap_or(0);
     let ids = padded(rows, n_seq.max(1), |row| &row.ids, embedding);
-    Embedded::new(embedding.forward(ids), rows)
+    let words = tuner.words(&ids, embedding.forward(ids.clone()));
+    Embedded::new(words, rows)
 }
 
 /// Numbers of every token, as indices `[n_batch, n_seq]` into an embedding table; missing ones are 0.

@@ -7,7 +7,7 @@ use burn::{
     nn::{Embedding, EmbeddingConfig, Linear, LinearConfig},
     tensor::{Device, Int, Tensor, TensorData},
 };
-use pilotlight_core::{Embedded, EmbeddedRow, TokenRow, Tuner};
+use pilotlight_core::{Embedded, EmbeddedRow, Site, TokenRow, Tuner};
 
 use crate::{
     attention::{AttentionConfig, Surroundings},
@@ -74,6 +74,11 @@ impl Encoder {
         self.embedding.weight.val()
     }
 
+    /// A projection of a layer.
+    pub(crate) fn projection(&self, site: Site) -> Option<&Linear> {
+        self.blocks.get(site.layer)?.projection(site.projection)
+    }
+
     /// `tanh(W x + b)` of states, usually those of the first token.
     ///
     /// # Shapes
@@ -92,7 +97,7 @@ impl Encoder {
         let Embedded {
             embeddings,
             rows: embedded,
-        } = tuner.embed(embed_words(&self.embedding, rows));
+        } = tuner.embed(embed_words(&self.embedding, rows, tuner));
         let [n_batch, n_seq, _] = embeddings.dims();
         let (device, dtype) = (embeddings.device(), embeddings.dtype());
 
@@ -115,6 +120,7 @@ impl Encoder {
                 }
             };
             let surroundings = Surroundings { rotary: None, mask };
+            states = tuner.layer_input(layer, &embedded, states);
             states = block.forward(layer, states, &surroundings, past, tuner);
         }
         Hidden {

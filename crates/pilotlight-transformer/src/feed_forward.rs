@@ -85,6 +85,16 @@ impl FeedForwardConfig {
 }
 
 impl FeedForward {
+    /// One of its projections.
+    pub(crate) fn projection(&self, projection: Projection) -> Option<&Linear> {
+        match projection {
+            Projection::Gate => self.gate.as_ref(),
+            Projection::Up => Some(&self.up),
+            Projection::Down => Some(&self.down),
+            _ => None,
+        }
+    }
+
     /// # Shapes
     ///
     /// - input and output: `[n_batch, n_seq, d_model]`

@@ -61,7 +61,11 @@ pub fn generate(
     let last = last.expect("a row or a soft prompt to continue");
     let mut state = hidden.select(&[(0, last)]);
     while tokens.len() < options.max_tokens {
-        let token = choose(scores(decoder.logits(state)), options, &mut random);
+        let token = choose(
+            scores(decoder.logits(state, &[0], tuner)),
+            options,
+            &mut random,
+        );
         if options.eos.contains(&token) {
             break;
         }

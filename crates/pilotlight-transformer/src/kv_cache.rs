@@ -1,7 +1,7 @@
 //! Keys and values that stand in front of those of the sequence.
 
 use burn::tensor::DType;
-use pilotlight_core::{KeyValue, Tuner};
+use pilotlight_core::{BatchPrefix, KeyValue, Tuner};
 
 /// What every layer already has when a sequence arrives: learned prefixes, and for a cache that grows, the tokens
 /// of earlier calls.
@@ -23,31 +23,42 @@ pub(crate) fn prefixes(
     n_batch: usize,
     dtype: DType,
     tuner: &dyn Tuner,
-) -> Vec<Option<KeyValue>> {
+) -> Vec<Option<BatchPrefix>> {
     let of_layer = |layer| {
-        let KeyValue { key, value } = tuner.prefix(layer, n_batch)?;
-        Some(KeyValue::new(key.cast(dtype), value.cast(dtype)))
+        let BatchPrefix { key_value, lengths } = tuner.prefix(layer, n_batch)?;
+        let KeyValue { key, value } = key_value;
+        let key_value = KeyValue::new(key.cast(dtype), value.cast(dtype));
+        Some(BatchPrefix { key_value, lengths })
     };
     (0..n_layers).map(of_layer).collect()
 }
 
 impl Past {
     /// The learned prefixes of all layers, for a single call.
-    pub(crate) fn prefixes(prefixes: Vec<Option<KeyValue>>) -> Self {
+    pub(crate) fn prefixes(prefixes: Vec<Option<BatchPrefix>>) -> Self {
         Self::new(prefixes, false)
     }
 
     /// The learned prefixes of all layers, to which the keys and values of every call are added.
-    pub(crate) fn growing(prefixes: Vec<Option<KeyValue>>) -> Self {
+    pub(crate) fn growing(prefixes: Vec<Option<BatchPrefix>>) -> Self {
         Self::new(prefixes, true)
     }
 
-    fn new(prefixes: Vec<Option<KeyValue>>, grows: bool) -> Self {
+    fn new(prefixes: Vec<Option<BatchPrefix>>, grows: bool) -> Self {
         let layers = prefixes
             .into_iter()
-            .map(|past| LayerPast { past, grows })
+            .map(|past| LayerPast {
+                past: past.map(|past| past.key_value),
+                grows,
+            })
             .collect();
         Self { layers }
+    }
+
+    /// The keys and values of all layers.
+    pub(crate) fn into_layers(self) -> Vec<KeyValue> {
+        let layers = self.layers.into_iter();
+        layers.filter_map(|layer| layer.past).collect()
     }
 
     /// What one layer has.

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use burn::{
     module::Module,
+    nn::Linear,
     tensor::{Device, Tensor, TensorData},
 };
-use pilotlight_core::{ModelSpec, TokenRow, Tuner};
+use pilotlight_core::{Base, KeyValue, ModelSpec, Site, TokenRow, Tuner};
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -111,7 +112,8 @@ impl Model {
         }
     }
 
-    /// The scores of all words at selected states, before any softmax.
+    /// The scores of all words at selected states, before any softmax; `rows` names the row of the batch that each
+    /// state is from.
     ///
     /// # Shapes
     ///
@@ -121,11 +123,30 @@ impl Model {
     /// # Panics
     ///
     /// Panics if the model has no language-model head.
-    pub fn logits(&self, states: Tensor<2>) -> Tensor<2> {
+    pub fn logits(&self, states: Tensor<2>, rows: &[usize], tuner: &dyn Tuner) -> Tensor<2> {
         match &self.network {
-            Network::Decoder(decoder) => decoder.logits(states),
+            Network::Decoder(decoder) => decoder.logits(states, rows, tuner),
             Network::Encoder(_) => panic!("an encoder has no language-model head"),
         }
+    }
+
+    /// The scores of all words at `(row, position)` of a batch: [`logits`](Self::logits) of the states there.
+    ///
+    /// # Shapes
+    ///
+    /// - result: `[positions.len(), n_vocab]`
+    ///
+    /// # Panics
+    ///
+    /// As [`logits`](Self::logits) and [`Hidden::select`].
+    pub fn logits_at(
+        &self,
+        hidden: &Hidden,
+        positions: &[(usize, usize)],
+        tuner: &dyn Tuner,
+    ) -> Tensor<2> {
+        let rows: Vec<usize> = positions.iter().map(|(row, _)| *row).collect();
+        self.logits(hidden.select(positions), &rows, tuner)
     }
 
     /// The pooled state `tanh(W x + b)` of the first position, if the checkpoint has a pooler (BERT).
@@ -211,5 +232,31 @@ impl Model {
             Network::Decoder(decoder) => Some(decoder),
             Network::Encoder(_) => None,
         }
+    }
+}
+
+impl Base for Model {
+    fn spec(&self) -> &ModelSpec {
+        self.spec()
+    }
+
+    fn word_embeddings(&self) -> Tensor<2> {
+        self.word_embeddings()
+    }
+
+    fn projection(&self, site: Site) -> Option<Linear> {
+        let linear = match &self.network {
+            Network::Decoder(decoder) => decoder.projection(site),
+            Network::Encoder(encoder) => encoder.projection(site),
+        };
+        linear.cloned()
+    }
+
+    fn head(&self) -> Option<Tensor<2>> {
+        self.decoder()?.head()
+    }
+
+    fn keys_and_values(&self, row: &TokenRow) -> Option<Vec<KeyValue>> {
+        Some(self.decoder()?.keys_and_values(row))
     }
 }

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use pilotlight_core::{Embedded, Identity, Insertion, KeyValue, Projection, Site, TokenRow, Tuner};
+use pilotlight_core::{
+    BatchPrefix, Embedded, Identity, Insertion, KeyValue, Projection, Site, TokenRow, Tuner,
+};
 use pilotlight_transformer::{
     ClassificationHead, Hidden, LoadOptions, Model, Pretrained, init_random, load_folder,
     save_folder,
@@ -234,7 +236,7 @@ fn prompts_behind_rows_of_unequal_lengths() {
 struct Prefix(Tensor<4>);
 
 impl Tuner for Prefix {
-    fn prefix(&self, layer: usize, n_batch: usize) -> Option<KeyValue> {
+    fn prefix(&self, layer: usize, n_batch: usize) -> Option<BatchPrefix> {
         let slot = |slot: usize| {
             let [n_prefix, _, n_heads, d_head] = self.0.dims();
             let of_slot = self.0.clone().slice_dim(1, slot..slot + 1);
@@ -243,7 +245,7 @@ impl Tuner for Prefix {
                 .swap_dims(1, 2)
                 .repeat_dim(0, n_batch)
         };
-        Some(KeyValue::new(slot(2 * layer), slot(2 * layer + 1)))
+        Some(KeyValue::new(slot(2 * layer), slot(2 * layer + 1)).into())
     }
 }
 

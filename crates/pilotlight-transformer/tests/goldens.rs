@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use pilotlight_core::{Identity, KeyValue, TokenRow, Tuner};
+use pilotlight_core::{BatchPrefix, Identity, KeyValue, TokenRow, Tuner};
 use pilotlight_transformer::{
     GenerateOptions, LoadOptions, Model, Pretrained, generate, load_folder,
 };
@@ -53,7 +53,7 @@ fn logits(model: &Model, rows: &[TokenRow], tuner: &dyn Tuner) -> Vec<Vec<Vec<f3
     let of_row = |row: usize| {
         let positions = hidden.rows[row].token_positions.iter();
         let positions: Vec<_> = positions.map(|&position| (row, position)).collect();
-        values(model.logits(hidden.select(&positions)))
+        values(model.logits_at(&hidden, &positions, tuner))
     };
     (0..rows.len()).map(of_row).collect()
 }
@@ -195,7 +195,7 @@ fn gpt2_classifier() {
 struct Prefix(Tensor<5>);
 
 impl Tuner for Prefix {
-    fn prefix(&self, layer: usize, n_batch: usize) -> Option<KeyValue> {
+    fn prefix(&self, layer: usize, n_batch: usize) -> Option<BatchPrefix> {
         let slot = |slot: usize| {
             let [_, _, n_kv_heads, n_prefix, d_head] = self.0.dims();
             let values = self.0.clone().slice([layer..layer + 1, slot..slot + 1]);
@@ -203,7 +203,7 @@ impl Tuner for Prefix {
                 .reshape([1, n_kv_heads, n_prefix, d_head])
                 .repeat_dim(0, n_batch)
         };
-        Some(KeyValue::new(slot(0), slot(1)))
+        Some(KeyValue::new(slot(0), slot(1)).into())
     }
 }
 
@@ -231,7 +231,9 @@ fn a_half_precision_model_is_close() {
             load_folder(&folder("llama_bf16"), &options).expect("a model");
         assert_eq!(model.word_embeddings().dtype(), dtype);
         let hidden = model.forward(&token_rows(&golden.rows[..1]), &Identity);
-        let logits = model.logits(hidden.select(&[(0, 6)])).cast(DType::F32);
+        let logits = model
+            .logits_at(&hidden, &[(0, 6)], &Identity)
+            .cast(DType::F32);
         assert_close(&values(logits), &golden.logits[0][6..], 0.3);
     }
 }

@@ -9,7 +9,8 @@ use burn::{
     tensor::{Device, Distribution, Tensor},
 };
 use pilotlight_core::{
-    Embedded, Identity, Insertion, KeyValue, Projection, Site, Sublayer, TokenRow, Tuner,
+    BatchPrefix, Embedded, Identity, Insertion, KeyValue, Projection, Site, Sublayer, TokenRow,
+    Tuner,
 };
 use pilotlight_transformer::{GenerateOptions, LoadOptions, Model, generate, load_folder};
 
@@ -33,7 +34,7 @@ fn last_logits(model: &Model, rows: &[TokenRow], tuner: &dyn Tuner) -> Tensor<2>
     let last: Vec<_> = (0..rows.len())
         .map(|row| (row, hidden.rows[row].len - 1))
         .collect();
-    model.logits(hidden.select(&last))
+    model.logits_at(&hidden, &last, tuner)
 }
 
 #[track_caller]
@@ -58,7 +59,7 @@ impl Tuner for Recorder {
         embedded
     }
 
-    fn prefix(&self, layer: usize, n_batch: usize) -> Option<KeyValue> {
+    fn prefix(&self, layer: usize, n_batch: usize) -> Option<BatchPrefix> {
         self.note(format!("prefix {layer} {n_batch}"));
         None
     }
@@ -181,7 +182,7 @@ impl Tuner for Everything {
         })
     }
 
-    fn prefix(&self, layer: usize, n_batch: usize) -> Option<KeyValue> {
+    fn prefix(&self, layer: usize, n_batch: usize) -> Option<BatchPrefix> {
         let [_, _, n_kv_heads, n_prefix, d_head] = self.prefix.dims();
         let slot = |slot: usize| {
             let values = self.prefix.val().slice([layer..layer + 1, slot..slot + 1]);
@@ -189,7 +190,7 @@ impl Tuner for Everything {
                 .reshape([1, n_kv_heads, n_prefix, d_head])
                 .repeat_dim(0, n_batch)
         };
-        Some(KeyValue::new(slot(0), slot(1)))
+        Some(KeyValue::new(slot(0), slot(1)).into())
     }
 
     fn project_input(&self, site: Site, input: Tensor<3>) -> Tensor<3> {

@@ -6,10 +6,10 @@ use std::{
 };
 
 use burn::{
-    module::Module,
-    tensor::{DType, Device, Tensor, TensorData},
+    module::{Module, ParamId},
+    tensor::{DType, Device, TensorData},
 };
-use pilotlight_core::{ModelSpec, Tuner};
+use pilotlight_core::{Base, ModelSpec, Tuner};
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -78,8 +78,8 @@ pub trait Method: Serialize + DeserializeOwned + Clone + std::fmt::Debug {
     /// What PEFT puts in front of the name of a classification head's tensors.
     const HEAD_PREFIX: &'static str = "base_model.model.";
 
-    /// The name of the method in PEFT, if PEFT has it.
-    const PEFT_TYPE: Option<&'static str> = None;
+    /// The names of the method in PEFT, if PEFT has it; it is written under the first.
+    const PEFT_TYPES: &'static [&'static str] = &[];
 
     /// The fields of PEFT's `adapter_config.json`, without those that all methods have; `None` if PEFT cannot
     /// express these keys.
@@ -92,15 +92,18 @@ pub trait Method: Serialize + DeserializeOwned + Clone + std::fmt::Debug {
     fn from_peft(_fields: &mut PeftFields) -> Option<Self> {
         None
     }
+
+    /// Parameters that learn at a multiple of the learning rate, and the multiple.
+    fn rate_factors(_tuner: &Self::Tuner) -> Vec<(ParamId, f64)> {
+        Vec::new()
+    }
 }
 
 /// What a new tuner may take its first values from.
 #[derive(Debug)]
 pub struct InitContext<'a> {
-    /// The shape of the model.
-    pub spec: &'a ModelSpec,
-    /// Its word embeddings `[n_vocab, d_model]`.
-    pub word_embeddings: Tensor<2>,
+    /// The frozen model.
+    pub base: &'a dyn Base,
     /// Its words.
     pub vocabulary: &'a dyn Vocabulary,
     /// Seed of everything that is drawn.
@@ -110,6 +113,11 @@ pub struct InitContext<'a> {
 }
 
 impl InitContext<'_> {
+    /// The shape of the model.
+    pub fn spec(&self) -> &ModelSpec {
+        self.base.spec()
+    }
+
     /// A generator of the same numbers on every backend. Methods pass their name, so that two of them beside each
     /// other draw different numbers.
     pub(crate) fn random(&self, method: &str) -> ChaCha8Rng {

@@ -9,11 +9,11 @@ use std::{
 };
 
 use burn::{
-    module::Module,
+    module::{Module, ParamId},
     nn::Linear,
-    tensor::{Device, Tensor, TensorData},
+    tensor::{Device, Int, Tensor, TensorData},
 };
-use pilotlight_core::{Embedded, KeyValue, ModelSpec, Site, Sublayer, Tuner};
+use pilotlight_core::{BatchPrefix, Embedded, EmbeddedRow, ModelSpec, Site, Sublayer, Tuner};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::{Map, Value};
 
@@ -87,6 +87,13 @@ macro_rules! tuners {
             pub(crate) fn saved_config(&self) -> TunerConfig {
                 match self {
                     $(Self::$tuner(tuner) => TunerConfig::$tuner($config::of(tuner).saved()),)*
+                }
+            }
+
+            /// Parameters that learn at a multiple of the learning rate, and the multiple.
+            pub fn rate_factors(&self) -> Vec<(ParamId, f64)> {
+                match self {
+                    $(Self::$tuner(tuner) => $config::rate_factors(tuner),)*
                 }
             }
 
@@ -178,11 +185,11 @@ macro_rules! tuners {
             /// [`load_adapter`](crate::load_adapter) says.
             pub fn init(&self, context: &InitContext<'_>) -> Result<AnyTuner, TunerError> {
                 if let Self::Saved(folder) = self {
-                    let saved = adapter_files::load_adapter(folder, context.spec, context.device)?;
+                    let saved = adapter_files::load_adapter(folder, context.spec(), context.device)?;
                     return Ok(saved.tuner);
                 }
                 let mut problems = Problems::default();
-                self.own_problems(context.spec, &mut problems);
+                self.own_problems(context.spec(), &mut problems);
                 problems.into_result()?;
                 match self {
                     $(Self::$tuner(config) => config.init(context).map(AnyTuner::$tuner),)*
@@ -220,7 +227,7 @@ macro_rules! tuners {
 
             /// The keys that stand for PEFT's fields; `None` for a method of PEFT's that is not here.
             pub(crate) fn from_peft(peft_type: &str, fields: &mut PeftFields) -> Option<Self> {
-                $(if <$config as Method>::PEFT_TYPE == Some(peft_type) {
+                $(if <$config as Method>::PEFT_TYPES.contains(&peft_type) {
                     return $config::from_peft(fields).map(Self::$tuner);
                 })*
                 None
@@ -228,14 +235,14 @@ macro_rules! tuners {
 
             pub(crate) fn peft_type(&self) -> Option<&'static str> {
                 match self {
-                    $(Self::$tuner(_) => <$config as Method>::PEFT_TYPE,)*
+                    $(Self::$tuner(_) => <$config as Method>::PEFT_TYPES.first().copied(),)*
                     Self::Saved(_) => None,
                 }
             }
 
             /// The methods that PEFT has too, by PEFT's names.
             pub(crate) fn peft_types() -> Vec<&'static str> {
-                [$(<$config as Method>::PEFT_TYPE),*].into_iter().flatten().collect()
+                [$(<$config as Method>::PEFT_TYPES),*].concat()
             }
         }
     };
@@ -348,8 +355,16 @@ impl Tuner for AnyTuner {
         self.hooks().embed(embedded)
     }
 
-    fn prefix(&self, layer: usize, n_batch: usize) -> Option<KeyValue> {
+    fn words(&self, ids: &Tensor<2, Int>, embeddings: Tensor<3>) -> Tensor<3> {
+        self.hooks().words(ids, embeddings)
+    }
+
+    fn prefix(&self, layer: usize, n_batch: usize) -> Option<BatchPrefix> {
         self.hooks().prefix(layer, n_batch)
+    }
+
+    fn layer_input(&self, layer: usize, rows: &[EmbeddedRow], input: Tensor<3>) -> Tensor<3> {
+        self.hooks().layer_input(layer, rows, input)
     }
 
     fn project_input(&self, site: Site, input: Tensor<3>) -> Tensor<3> {
@@ -376,7 +391,29 @@ impl Tuner for AnyTuner {
         self.hooks().sublayer_output(layer, sublayer, input, output)
     }
 
+    fn project_head(
+        &self,
+        weight: &Tensor<2>,
+        rows: &[usize],
+        states: &Tensor<2>,
+        scores: Tensor<2>,
+    ) -> Tensor<2> {
+        self.hooks().project_head(weight, rows, states, scores)
+    }
+
     fn merged(&self, site: Site, base: &Linear) -> Option<Linear> {
         self.hooks().merged(site, base)
+    }
+
+    fn merged_words(&self, weight: &Tensor<2>) -> Option<Tensor<2>> {
+        self.hooks().merged_words(weight)
+    }
+
+    fn merged_head(&self, weight: &Tensor<2>) -> Option<Tensor<2>> {
+        self.hooks().merged_head(weight)
+    }
+
+    fn untouched(&self, row: &EmbeddedRow) -> usize {
+        self.hooks().untouched(row)
     }
 }

@@ -1,7 +1,7 @@
 //! What the tests of several modules share.
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use pilotlight_core::{ModelSpec, Projection, ProjectionSpec};
+use pilotlight_core::{ModelSpec, Projection, ProjectionSpec, Shape};
 
 use crate::method::{InitContext, Vocabulary};
 
@@ -40,6 +40,7 @@ fn spec(front: &str, projections: &[(Projection, usize, usize, &str)]) -> ModelS
             d_input,
             d_output,
             path: format!("{front}{path}"),
+            fan_in_fan_out: false,
         });
     ModelSpec {
         n_layers: 2,
@@ -51,6 +52,9 @@ fn spec(front: &str, projections: &[(Projection, usize, usize, &str)]) -> ModelS
         n_vocab: 40,
         n_positions: 64,
         projections: projections.collect(),
+        words_path: "model.embed_tokens".into(),
+        head_path: Some("lm_head".into()),
+        tied_head: true,
     }
 }
 
@@ -91,9 +95,12 @@ pub(crate) fn word_embeddings(device: &Device) -> Tensor<2> {
 }
 
 pub(crate) fn context<'a>(spec: &'a ModelSpec, device: &'a Device, seed: u64) -> InitContext<'a> {
-    InitContext {
-        spec,
+    let base = Shape {
+        spec: spec.clone(),
         word_embeddings: word_embeddings(device),
+    };
+    InitContext {
+        base: Box::leak(Box::new(base)),
         vocabulary: &Words,
         seed,
         device,

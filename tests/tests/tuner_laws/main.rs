@@ -118,8 +118,7 @@ fn each_case(check: impl Fn(&Law, &Model, AnyTuner)) {
             let model = golden_model(family, &device).model;
             let config: TunerConfig = serde_json::from_str(law.keys).expect("keys");
             let tuner = config.init(&InitContext {
-                spec: model.spec(),
-                word_embeddings: model.word_embeddings(),
+                base: &model,
                 vocabulary: &NoVocabulary,
                 seed: 1,
                 device: &device,

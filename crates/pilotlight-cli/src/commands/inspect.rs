@@ -196,11 +196,9 @@ impl Inspect {
     /// Makes and saves an adapter: trained parameters, and bytes of its files.
     fn count(&self, config: &TunerConfig) -> Result<(usize, u64), Failure> {
         let model = &self.model;
-        let words = model.word_embeddings();
         let tuner = config.init(&InitContext {
-            spec: model.spec(),
-            device: &words.device(),
-            word_embeddings: words.clone(),
+            base: model,
+            device: &model.word_embeddings().device(),
             vocabulary: &self.words,
             seed: 0,
         })?;

@@ -91,11 +91,9 @@ fn new_tuner(
     config: &ExperimentConfig,
     data: &TaskData,
 ) -> Result<AnyTuner, CompareError> {
-    let word_embeddings = base.model.word_embeddings();
-    let device = word_embeddings.device();
+    let device = base.model.word_embeddings().device();
     let context = InitContext {
-        spec: base.model.spec(),
-        word_embeddings,
+        base: &base.model,
         vocabulary: &TaskVocabulary {
             tokenizer: &base.tokenizer,
             data,

@@ -49,8 +49,7 @@ pub(crate) fn tuned_in(dtype: DType, tuner: Value) -> Tuned {
         .model;
     let config: TunerConfig = serde_json::from_value(tuner).expect("a tuner");
     let context = InitContext {
-        spec: base.spec(),
-        word_embeddings: base.word_embeddings(),
+        base: &base,
         vocabulary: &NoVocabulary,
         seed: 3,
         device: &device,

@@ -20,8 +20,8 @@ fn one_by_one(tuned: &Tuned, prompt: &TokenRow, answer: &[u32]) -> f64 {
     let mut sum = 0.0;
     for &token in answer {
         let hidden = tuned.base.forward(std::slice::from_ref(&row), &tuned.tuner);
-        let last = hidden.select(&[(0, hidden.rows[0].len - 1)]);
-        let logprobs = log_softmax(tuned.base.logits(last), 1);
+        let last = [(0, hidden.rows[0].len - 1)];
+        let logprobs = log_softmax(tuned.base.logits_at(&hidden, &last, &tuned.tuner), 1);
         let values: Vec<f32> = logprobs.try_into_vec_as().expect("f32");
         sum += f64::from(values[token as usize]);
         row.ids.push(token);

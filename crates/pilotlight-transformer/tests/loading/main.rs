@@ -233,7 +233,7 @@ fn only_chosen_parameters_are_trained() {
     let model = loaded.model.set_trained(&|name| name.ends_with(".bias"));
     let hash = model.parameter_hash();
     let hidden = model.forward(&[TokenRow::new(vec![3, 4, 5])], &Identity);
-    let loss = model.logits(hidden.select(&[(0, 2)])).sum();
+    let loss = model.logits_at(&hidden, &[(0, 2)], &Identity).sum();
     let gradients = burn::optim::GradientsParams::from_grads(loss.backward(), &model);
     // Queries, keys and values of two layers have one.
     assert_eq!(gradients.len(), 6);

@@ -120,9 +120,9 @@ impl Method for BottleneckConfig {
 
     fn init(&self, context: &InitContext<'_>) -> Result<Bottleneck, TunerError> {
         let mut random = context.random(Self::NAME);
-        let (d_model, bottleneck_dim) = (context.spec.d_model, self.bottleneck_dim);
+        let (d_model, bottleneck_dim) = (context.spec().d_model, self.bottleneck_dim);
         let zeros = |shape: &[usize]| TensorData::zeros::<f32, _>(shape.to_vec());
-        let tuner = self.build(context.spec, &mut |_| {
+        let tuner = self.build(context.spec(), &mut |_| {
             let down = fan_in_uniform(&mut random, d_model, bottleneck_dim);
             let up = zeros(&[bottleneck_dim, d_model]);
             Some(Adapter {

@@ -163,7 +163,7 @@ fn first_match<'a, T>(patterns: &'a IndexMap<String, T>, path: &str) -> Option<&
 impl Method for LoraConfig {
     type Tuner = Lora;
     const NAME: &'static str = "lora";
-    const PEFT_TYPE: Option<&'static str> = Some("LORA");
+    const PEFT_TYPES: &'static [&'static str] = &["LORA"];
 
     fn problems(&self, spec: &ModelSpec, problems: &mut Problems) {
         if self.rank == 0 || self.rank_pattern.values().any(|rank| *rank == 0) {
@@ -183,7 +183,7 @@ impl Method for LoraConfig {
 
     fn init(&self, context: &InitContext<'_>) -> Result<Lora, TunerError> {
         let mut random = context.random(Self::NAME);
-        let updates = self.plan(context.spec).into_iter().map(|planned| {
+        let updates = self.plan(context.spec()).into_iter().map(|planned| {
             let Planned {
                 d_input,
                 d_output,

@@ -48,7 +48,7 @@ impl Method for PrefixConfig {
     type Tuner = Prefix;
     const NAME: &'static str = "prefix";
     const HEAD_PREFIX: &'static str = "base_model.";
-    const PEFT_TYPE: Option<&'static str> = Some("PREFIX_TUNING");
+    const PEFT_TYPES: &'static [&'static str] = &["PREFIX_TUNING"];
 
     fn reserve(&self) -> usize {
         self.prefix_length
@@ -76,7 +76,7 @@ impl Method for PrefixConfig {
     }
 
     fn init(&self, context: &InitContext<'_>) -> Result<Prefix, TunerError> {
-        let spec = context.spec;
+        let spec = context.spec();
         let mut random = context.random(Self::NAME);
         let width = spec.n_layers * 2 * kv_dim(spec);
         let network = self.projection_dim.map(|projection_dim| {

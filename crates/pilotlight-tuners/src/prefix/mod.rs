@@ -22,7 +22,7 @@ use burn::{
     nn::Linear,
     tensor::{Device, Tensor, TensorData, module::linear},
 };
-use pilotlight_core::{KeyValue, ModelSpec, Tuner};
+use pilotlight_core::{BatchPrefix, KeyValue, ModelSpec, Tuner};
 
 pub use self::config::PrefixConfig;
 
@@ -97,7 +97,7 @@ impl Prefix {
 }
 
 impl Tuner for Prefix {
-    fn prefix(&self, layer: usize, n_batch: usize) -> Option<KeyValue> {
+    fn prefix(&self, layer: usize, n_batch: usize) -> Option<BatchPrefix> {
         let vectors = self.layer(layer);
         let [prefix_length, _] = vectors.dims();
         let shape = [prefix_length, 2, self.n_kv_heads, self.d_head];
@@ -106,6 +106,6 @@ impl Tuner for Prefix {
             let one = vectors.clone().slice_dim(0, slot..slot + 1);
             one.repeat_dim(0, n_batch)
         };
-        Some(KeyValue::new(of_batch(0), of_batch(1)))
+        Some(KeyValue::new(of_batch(0), of_batch(1)).into())
     }
 }

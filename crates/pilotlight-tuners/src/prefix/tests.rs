@@ -27,7 +27,7 @@ fn keys_and_values_have_the_layout_of_peft() {
     };
     let data = TensorData::new((0..48).map(digits).collect::<Vec<f32>>(), [3, 16]);
     let prefix = Prefix::new(config(None), data, None, &spec, &device);
-    let KeyValue { key, value } = prefix.prefix(1, 2).expect("a prefix");
+    let KeyValue { key, value } = prefix.prefix(1, 2).expect("a prefix").key_value;
     assert_eq!(key.dims(), [2, 2, 3, 2]);
     let one = |slot: f32| -> Vec<f32> {
         let heads = [0.0, 10.0].into_iter();
@@ -54,7 +54,7 @@ fn the_network_is_dropped_when_the_prefix_is_saved() {
     assert!(plain.network.is_none());
     for layer in 0..2 {
         let [plain, trained] = [&plain, &prefix].map(|prefix| {
-            let KeyValue { key, value } = prefix.prefix(layer, 1).expect("a prefix");
+            let KeyValue { key, value } = prefix.prefix(layer, 1).expect("a prefix").key_value;
             [values(key), values(value)].concat()
         });
         assert_close(&plain, &trained, 0.0);

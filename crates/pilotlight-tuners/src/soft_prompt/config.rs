@@ -171,7 +171,7 @@ impl Method for SoftPromptConfig {
     type Tuner = SoftPrompt;
     const NAME: &'static str = "soft-prompt";
     const HEAD_PREFIX: &'static str = "base_model.";
-    const PEFT_TYPE: Option<&'static str> = Some("PROMPT_TUNING");
+    const PEFT_TYPES: &'static [&'static str] = &["PROMPT_TUNING"];
 
     fn inserted(&self) -> usize {
         self.prompt_length()

@@ -21,12 +21,12 @@ pub(super) fn vectors(
     context: &InitContext<'_>,
 ) -> Result<TensorData, TunerError> {
     let n_vectors = config.prompt_length();
-    let d_model = context.spec.d_model;
+    let d_model = context.spec().d_model;
     let mut random = context.random(SoftPromptConfig::NAME);
     let values = match config.init {
         Init::Random => {
             let mut values = normal(&mut random, n_vectors * d_model);
-            let norm = mean_norm(&context.word_embeddings);
+            let norm = mean_norm(&context.base.word_embeddings());
             for vector in values.chunks_exact_mut(d_model) {
                 let own: f64 = vector.iter().map(|x| x * x).sum::<f64>().sqrt();
                 vector.iter_mut().for_each(|x| *x *= norm / own);
@@ -87,7 +87,7 @@ fn words(
     n_words: usize,
     random: &mut ChaCha8Rng,
 ) -> Result<Vec<u32>, TunerError> {
-    let n_vocab = context.spec.n_vocab;
+    let n_vocab = context.spec().n_vocab;
     let ordinary = |id: u32| (id as usize) < n_vocab && !context.vocabulary.is_special(id);
     let mut frequencies = context.vocabulary.frequencies();
     // Equal counts would leave the order, and so the draw, to chance.
@@ -134,18 +134,18 @@ fn labels(
         ));
     }
     let n_vectors = config.prompt_length();
-    let mut all = Vec::with_capacity(n_vectors * context.spec.d_model);
+    let mut all = Vec::with_capacity(n_vectors * context.spec().d_model);
     let known = label_words.iter().filter(|ids| !ids.is_empty());
     for ids in known.take(n_vectors) {
         check_ids(context, "init", ids)?;
         let tokens = embeddings(context, ids);
-        let mean = (0..context.spec.d_model).map(|column| {
-            let column = tokens.iter().skip(column).step_by(context.spec.d_model);
+        let mean = (0..context.spec().d_model).map(|column| {
+            let column = tokens.iter().skip(column).step_by(context.spec().d_model);
             column.sum::<f32>() / ids.len() as f32
         });
         all.extend(mean);
     }
-    let n_missing = n_vectors - all.len() / context.spec.d_model;
+    let n_missing = n_vectors - all.len() / context.spec().d_model;
     let words = words(config, context, n_missing, random)?;
     all.extend(embeddings(context, &words));
     Ok(all)
@@ -154,7 +154,7 @@ fn labels(
 /// The vectors of a saved prompt.
 fn saved(config: &SoftPromptConfig, context: &InitContext<'_>) -> Result<TensorData, TunerError> {
     let folder = config.from_prompt.as_deref().unwrap_or("".as_ref());
-    let saved = adapter_files::load_adapter(folder, context.spec, context.device)?;
+    let saved = adapter_files::load_adapter(folder, context.spec(), context.device)?;
     let AnyTuner::SoftPrompt(prompt) = saved.tuner else {
         return Err(TunerError::key(
             "from_prompt",
@@ -178,7 +178,7 @@ fn saved(config: &SoftPromptConfig, context: &InitContext<'_>) -> Result<TensorD
 }
 
 fn check_ids(context: &InitContext<'_>, key: &str, ids: &[u32]) -> Result<(), TunerError> {
-    let n_vocab = context.spec.n_vocab;
+    let n_vocab = context.spec().n_vocab;
     match ids.iter().find(|id| **id as usize >= n_vocab) {
         Some(id) => Err(TunerError::key(
             key,
@@ -196,10 +196,10 @@ fn embeddings(context: &InitContext<'_>, ids: &[u32]) -> Vec<f32> {
         return Vec::new();
     }
     let ids: Vec<i64> = ids.iter().map(|id| i64::from(*id)).collect();
-    let device = context.word_embeddings.device();
+    let device = context.base.word_embeddings().device();
     let n_ids = ids.len();
     let ids: Tensor<1, Int> = Tensor::from_data(TensorData::new(ids, [n_ids]), &device);
-    values(context.word_embeddings.clone().select(0, ids))
+    values(context.base.word_embeddings().select(0, ids))
 }
 
 fn values(tensor: Tensor<2>) -> Vec<f32> {

@@ -27,7 +27,7 @@ use burn::{
     module::{Module, Param},
     tensor::{Device, Tensor, TensorData},
 };
-use pilotlight_core::{Embedded, Tuner};
+use pilotlight_core::{Embedded, EmbeddedRow, Tuner};
 
 pub use self::{
     config::{Init, SoftPromptConfig},
@@ -71,5 +71,15 @@ impl Tuner for SoftPrompt {
         embedded.insert(vectors, |row| {
             self.config.placement.insertions(row, prompt_length)
         })
+    }
+
+    fn untouched(&self, row: &EmbeddedRow) -> usize {
+        // The first position that holds no token: an inserted vector of this prompt, or of another one in front.
+        let positions = row.token_positions.iter().enumerate();
+        let moved = positions.filter(|(token, position)| token != *position);
+        moved
+            .map(|(token, _)| token)
+            .next()
+            .unwrap_or(row.n_tokens())
     }
 }

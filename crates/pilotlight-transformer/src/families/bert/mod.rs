@@ -118,8 +118,12 @@ fn read(config: &Config, has: &dyn Fn(&str) -> bool) -> Blueprint {
                     d_input,
                     d_output,
                     path: format!("bert.encoder.layer.{{layer}}.{path}"),
+                    fan_in_fan_out: false,
                 })
                 .collect(),
+            words_path: "bert.embeddings.word_embeddings".to_owned(),
+            head_path: None,
+            tied_head: false,
         },
         network: NetworkConfig::Encoder(encoder),
         head: HeadConfig {

@@ -118,8 +118,12 @@ fn read(config: &Config, has: &dyn Fn(&str) -> bool) -> Blueprint {
                     d_input,
                     d_output,
                     path: format!("transformer.h.{{layer}}.{path}"),
+                    fan_in_fan_out: true,
                 })
                 .collect(),
+            words_path: "transformer.wte".to_owned(),
+            head_path: (head != LanguageHead::Absent).then(|| "lm_head".to_owned()),
+            tied_head: head == LanguageHead::Tied,
         },
         network: NetworkConfig::Decoder(decoder),
         head: HeadConfig {

@@ -165,8 +165,12 @@ pub(super) fn blueprint(
                     d_input,
                     d_output,
                     path: format!("model.layers.{{layer}}.{path}"),
+                    fan_in_fan_out: false,
                 })
                 .collect(),
+            words_path: "model.embed_tokens".to_owned(),
+            head_path: (head != LanguageHead::Absent).then(|| "lm_head".to_owned()),
+            tied_head: head == LanguageHead::Tied,
         },
         network: NetworkConfig::Decoder(decoder),
         head: HeadConfig {
