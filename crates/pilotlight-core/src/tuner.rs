@@ -154,9 +154,9 @@ pub trait Tuner: Debug + Send + Sync {
         None
     }
 
-    /// How many of the row's first positions have states in a causal model that depend on no parameter of the
-    /// tuner. A model need not carry gradients through them.
-    fn untouched(&self, _row: &EmbeddedRow) -> usize {
+    /// How many first positions of row `index` of the batch have states in a causal model that depend on no
+    /// parameter of the tuner. A model need not carry gradients through them.
+    fn untouched(&self, _index: usize, _row: &EmbeddedRow) -> usize {
         0
     }
 }

@@ -413,7 +413,7 @@ impl Tuner for AnyTuner {
         self.hooks().merged_head(weight)
     }
 
-    fn untouched(&self, row: &EmbeddedRow) -> usize {
-        self.hooks().untouched(row)
+    fn untouched(&self, index: usize, row: &EmbeddedRow) -> usize {
+        self.hooks().untouched(index, row)
     }
 }

@@ -73,7 +73,7 @@ impl Tuner for SoftPrompt {
         })
     }
 
-    fn untouched(&self, row: &EmbeddedRow) -> usize {
+    fn untouched(&self, _index: usize, row: &EmbeddedRow) -> usize {
         // The first position that holds no token: an inserted vector of this prompt, or of another one in front.
         let positions = row.token_positions.iter().enumerate();
         let moved = positions.filter(|(token, position)| token != *position);
