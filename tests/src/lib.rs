@@ -1,5 +1,8 @@
 //! End-to-end and parity tests, and what they share.
 
+pub mod laws;
+pub mod probe;
+
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{DType, Device};

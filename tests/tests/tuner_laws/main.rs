@@ -8,10 +8,14 @@ use burn::{
     module::{Module, ModuleMapper, ModuleVisitor, Param},
     optim::GradientsParams,
     store::ModuleRecord,
-    tensor::{DType, Device, Tensor, TensorData},
+    tensor::{Device, Tensor, TensorData},
 };
-use pilotlight_core::{Identity, ModelSpec, Site, TokenRow, Tuner};
-use pilotlight_tests::{assert_close, golden_examples, golden_model};
+use pilotlight_core::{Identity, Site, TokenRow, Tuner};
+use pilotlight_tests::{
+    assert_close, golden_model,
+    laws::{LAWS, Law},
+    probe::{loss, rows, shaken, token_states, values},
+};
 use pilotlight_transformer::Model;
 use pilotlight_tuners::{
     AnyTuner, BaseInfo, InitContext, NoVocabulary, TaskType, TunerConfig, load_adapter,
@@ -19,96 +23,6 @@ use pilotlight_tuners::{
 };
 
 const FAMILIES: [&str; 4] = ["llama", "qwen2", "gpt2", "bert"];
-
-/// A method, and what its paper promises of it.
-struct Law {
-    keys: &'static str,
-    /// Whether a new tuner changes nothing.
-    starts_as_identity: bool,
-    /// Number of trained parameters.
-    n_parameters: fn(&ModelSpec) -> usize,
-}
-
-const LAWS: &[Law] = &[
-    Law {
-        keys: r#"{ "method": "none" }"#,
-        starts_as_identity: true,
-        n_parameters: |_| 0,
-    },
-    Law {
-        keys: r#"{ "method": "soft-prompt", "prompt_length": 4, "init": "random" }"#,
-        starts_as_identity: false,
-        n_parameters: |spec| 4 * spec.d_model,
-    },
-    Law {
-        keys: r#"{ "method": "soft-prompt", "prompt_length": 3, "placement": "middle" }"#,
-        starts_as_identity: false,
-        n_parameters: |spec| 3 * spec.d_model,
-    },
-    Law {
-        keys: r#"{ "method": "soft-prompt", "prompt_length": 3, "placement": "after" }"#,
-        starts_as_identity: false,
-        n_parameters: |spec| 3 * spec.d_model,
-    },
-    Law {
-        keys: r#"{ "method": "soft-prompt", "init": "random-normal", "std": 0.3, "placement":
-            [{ "place": "before", "length": 2 }, { "place": { "after_tokens": 3 }, "length": 1 }] }"#,
-        starts_as_identity: false,
-        n_parameters: |spec| 3 * spec.d_model,
-    },
-    Law {
-        keys: r#"{ "method": "prefix", "prefix_length": 3, "std": 0.5 }"#,
-        starts_as_identity: false,
-        n_parameters: |spec| 3 * spec.n_layers * 2 * spec.n_kv_heads * spec.d_head,
-    },
-    Law {
-        keys: r#"{ "method": "prefix", "prefix_length": 3, "std": 0.5, "projection_dim": 7 }"#,
-        starts_as_identity: false,
-        n_parameters: |spec| {
-            let kv_dim = spec.n_kv_heads * spec.d_head;
-            3 * kv_dim + 7 * (kv_dim + 1) + (7 + 1) * spec.n_layers * 2 * kv_dim
-        },
-    },
-    Law {
-        keys: r#"{ "method": "bottleneck", "kind": "houlsby", "bottleneck_dim": 5, "activation": "tanh" }"#,
-        starts_as_identity: true,
-        n_parameters: |spec| 2 * spec.n_layers * (2 * 5 * spec.d_model + 5 + spec.d_model),
-    },
-    Law {
-        keys: r#"{ "method": "bottleneck", "bottleneck_dim": 5, "activation": "gelu" }"#,
-        starts_as_identity: true,
-        n_parameters: |spec| spec.n_layers * (2 * 5 * spec.d_model + 5 + spec.d_model),
-    },
-    Law {
-        keys: r#"{ "method": "bottleneck", "kind": "parallel", "bottleneck_dim": 5, "activation": "silu" }"#,
-        starts_as_identity: true,
-        n_parameters: |spec| spec.n_layers * (2 * 5 * spec.d_model + 5 + spec.d_model),
-    },
-    Law {
-        keys: r#"{ "method": "lora", "rank": 3 }"#,
-        starts_as_identity: true,
-        n_parameters: |spec| {
-            let default = ["query", "value", "q_proj", "v_proj", "c_attn"];
-            rank_times_widths(spec, 3, &|path| {
-                default.iter().any(|name| path.ends_with(name))
-            })
-        },
-    },
-    Law {
-        keys: r#"{ "method": "lora", "rank": 2, "alpha": 3, "targets": "all-linear", "rslora": true }"#,
-        starts_as_identity: true,
-        n_parameters: |spec| rank_times_widths(spec, 2, &|_| true),
-    },
-];
-
-fn rank_times_widths(spec: &ModelSpec, rank: usize, chosen: &dyn Fn(&str) -> bool) -> usize {
-    let widths = spec
-        .projections
-        .iter()
-        .filter(|projection| chosen(&projection.path));
-    let widths = widths.map(|projection| projection.d_input + projection.d_output);
-    spec.n_layers * rank * widths.sum::<usize>()
-}
 
 fn each_case(check: impl Fn(&Law, &Model, AnyTuner)) {
     for family in FAMILIES {
@@ -126,72 +40,6 @@ fn each_case(check: impl Fn(&Law, &Model, AnyTuner)) {
             check(law, &model, tuner.expect("a tuner"));
         }
     }
-}
-
-/// Moves every parameter off its first value, at which some gradients vanish.
-fn shaken(tuner: AnyTuner) -> AnyTuner {
-    struct Shake(usize);
-    impl ModuleMapper for Shake {
-        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            param.map(|tensor| {
-                let shape = tensor.shape();
-                let n = shape.num_elements();
-                let noise: Vec<f32> = (self.0..self.0 + n)
-                    .map(|index| 0.2 * ((index * 7919 % 1013) as f32 / 506.0 - 1.0))
-                    .collect();
-                self.0 += n;
-                let noise = Tensor::from_data(TensorData::new(noise, shape), &tensor.device());
-                (tensor.detach() + noise).detach().require_grad()
-            })
-        }
-    }
-    tuner.map(&mut Shake(1))
-}
-
-/// Rows of unequal lengths, each with the place of its answer.
-fn rows(family_of: &Model) -> Vec<TokenRow> {
-    let family = if family_of.is_decoder() {
-        "llama"
-    } else {
-        "bert"
-    };
-    let examples = golden_examples(family);
-    examples[..4].iter().map(|example| example.row()).collect()
-}
-
-/// The states at the tokens of each row.
-fn token_states(model: &Model, rows: &[TokenRow], tuner: &dyn Tuner) -> Vec<Tensor<2>> {
-    let hidden = model.forward(rows, tuner);
-    let states = |(index, row): (usize, &pilotlight_core::EmbeddedRow)| {
-        let positions = row
-            .token_positions
-            .iter()
-            .map(|position| (index, *position));
-        hidden.select(&positions.collect::<Vec<_>>())
-    };
-    hidden.rows.iter().enumerate().map(states).collect()
-}
-
-fn values(tensor: Tensor<2>) -> Vec<f32> {
-    let data = tensor.into_data_dtype(DType::F32);
-    data.try_into_vec().expect("f32")
-}
-
-/// A sum of all states, each with another weight.
-fn loss(model: &Model, tuner: &dyn Tuner) -> Tensor<1> {
-    let states = token_states(model, &rows(model), tuner);
-    let mut start = 0;
-    let sums = states.into_iter().map(|states| {
-        let shape = states.shape();
-        let n = shape.num_elements();
-        let weights: Vec<f32> = (start..start + n)
-            .map(|index| (index * 613 % 97) as f32 / 97.0 - 0.5)
-            .collect();
-        start += n;
-        let weights = Tensor::from_data(TensorData::new(weights, shape), &states.device());
-        (states * weights).sum()
-    });
-    Tensor::cat(sums.collect(), 0).sum()
 }
 
 #[test]

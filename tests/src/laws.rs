@@ -1,0 +1,96 @@
+//! The methods under test.
+
+use pilotlight_core::ModelSpec;
+
+/// A method, and what its paper promises of it.
+#[derive(Debug)]
+pub struct Law {
+    /// Its section `[tuner]`, as JSON.
+    pub keys: &'static str,
+    /// Whether a new tuner changes nothing.
+    pub starts_as_identity: bool,
+    /// Number of trained parameters.
+    pub n_parameters: fn(&ModelSpec) -> usize,
+}
+
+/// Every method, in its main forms.
+pub const LAWS: &[Law] = &[
+    Law {
+        keys: r#"{ "method": "none" }"#,
+        starts_as_identity: true,
+        n_parameters: |_| 0,
+    },
+    Law {
+        keys: r#"{ "method": "soft-prompt", "prompt_length": 4, "init": "random" }"#,
+        starts_as_identity: false,
+        n_parameters: |spec| 4 * spec.d_model,
+    },
+    Law {
+        keys: r#"{ "method": "soft-prompt", "prompt_length": 3, "placement": "middle" }"#,
+        starts_as_identity: false,
+        n_parameters: |spec| 3 * spec.d_model,
+    },
+    Law {
+        keys: r#"{ "method": "soft-prompt", "prompt_length": 3, "placement": "after" }"#,
+        starts_as_identity: false,
+        n_parameters: |spec| 3 * spec.d_model,
+    },
+    Law {
+        keys: r#"{ "method": "soft-prompt", "init": "random-normal", "std": 0.3, "placement":
+            [{ "place": "before", "length": 2 }, { "place": { "after_tokens": 3 }, "length": 1 }] }"#,
+        starts_as_identity: false,
+        n_parameters: |spec| 3 * spec.d_model,
+    },
+    Law {
+        keys: r#"{ "method": "prefix", "prefix_length": 3, "std": 0.5 }"#,
+        starts_as_identity: false,
+        n_parameters: |spec| 3 * spec.n_layers * 2 * spec.n_kv_heads * spec.d_head,
+    },
+    Law {
+        keys: r#"{ "method": "prefix", "prefix_length": 3, "std": 0.5, "projection_dim": 7 }"#,
+        starts_as_identity: false,
+        n_parameters: |spec| {
+            let kv_dim = spec.n_kv_heads * spec.d_head;
+            3 * kv_dim + 7 * (kv_dim + 1) + (7 + 1) * spec.n_layers * 2 * kv_dim
+        },
+    },
+    Law {
+        keys: r#"{ "method": "bottleneck", "kind": "houlsby", "bottleneck_dim": 5, "activation": "tanh" }"#,
+        starts_as_identity: true,
+        n_parameters: |spec| 2 * spec.n_layers * (2 * 5 * spec.d_model + 5 + spec.d_model),
+    },
+    Law {
+        keys: r#"{ "method": "bottleneck", "bottleneck_dim": 5, "activation": "gelu" }"#,
+        starts_as_identity: true,
+        n_parameters: |spec| spec.n_layers * (2 * 5 * spec.d_model + 5 + spec.d_model),
+    },
+    Law {
+        keys: r#"{ "method": "bottleneck", "kind": "parallel", "bottleneck_dim": 5, "activation": "silu" }"#,
+        starts_as_identity: true,
+        n_parameters: |spec| spec.n_layers * (2 * 5 * spec.d_model + 5 + spec.d_model),
+    },
+    Law {
+        keys: r#"{ "method": "lora", "rank": 3 }"#,
+        starts_as_identity: true,
+        n_parameters: |spec| {
+            let default = ["query", "value", "q_proj", "v_proj", "c_attn"];
+            rank_times_widths(spec, 3, &|path| {
+                default.iter().any(|name| path.ends_with(name))
+            })
+        },
+    },
+    Law {
+        keys: r#"{ "method": "lora", "rank": 2, "alpha": 3, "targets": "all-linear", "rslora": true }"#,
+        starts_as_identity: true,
+        n_parameters: |spec| rank_times_widths(spec, 2, &|_| true),
+    },
+];
+
+fn rank_times_widths(spec: &ModelSpec, rank: usize, chosen: &dyn Fn(&str) -> bool) -> usize {
+    let widths = spec
+        .projections
+        .iter()
+        .filter(|projection| chosen(&projection.path));
+    let widths = widths.map(|projection| projection.d_input + projection.d_output);
+    spec.n_layers * rank * widths.sum::<usize>()
+}
