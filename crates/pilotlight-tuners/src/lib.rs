@@ -7,6 +7,7 @@
 //! | [`lora`] | low-rank updates of projections (Hu et al. 2021); hooks `project_output`, `merged` |
 //! | [`bottleneck`] | narrow layers behind or beside the residual branches (Houlsby et al. 2019, Pfeiffer et al. 2021, He et al. 2022); hook `sublayer_output` |
 //! | [`untuned`] | no tuner |
+//! | [`targets`] | rules that choose projections by their names |
 //! | [`registry`] | [`AnyTuner`] and [`TunerConfig`] over all methods |
 //! | [`method`] | what a method tells the registry |
 //! | [`adapter_files`] | adapters as folders, ours and PEFT's |
@@ -23,6 +24,7 @@ pub mod prefix;
 mod random;
 pub mod registry;
 pub mod soft_prompt;
+pub mod targets;
 mod tensor_file;
 #[cfg(test)]
 mod test_support;
@@ -31,9 +33,10 @@ pub mod untuned;
 pub use adapter_files::{BaseInfo, SavedAdapter, TaskType, load_adapter, save_adapter};
 pub use bottleneck::{Activation, Bottleneck, BottleneckConfig, BottleneckKind};
 pub use error::{Problem, Problems, TunerError};
-pub use lora::{Lora, LoraConfig, LowRank, Targets};
+pub use lora::{Lora, LoraConfig, LowRank};
 pub use method::{InitContext, Method, NoVocabulary, Vocabulary};
 pub use prefix::{Prefix, PrefixConfig};
 pub use registry::{AnyTuner, METHODS, TunerConfig};
 pub use soft_prompt::{Init, Place, PlacedVectors, Placement, SoftPrompt, SoftPromptConfig};
+pub use targets::Targets;
 pub use untuned::{Untuned, UntunedConfig};

@@ -7,13 +7,13 @@ use regex::Regex;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Lora, LowRank, targets};
+use super::{Lora, LowRank};
 use crate::{
     error::{Problems, TunerError},
-    lora::Targets,
     method::{InitContext, Method, Tensors, transposed},
     peft::PeftFields,
     random::fan_in_uniform,
+    targets::{self, Targets},
 };
 
 /// The keys of `method = "lora"`.

@@ -13,7 +13,6 @@
 
 pub mod config;
 mod low_rank;
-mod targets;
 #[cfg(test)]
 mod tests;
 
@@ -24,7 +23,7 @@ use burn::{
 };
 use pilotlight_core::{Site, Tuner};
 
-pub use self::{config::LoraConfig, low_rank::LowRank, targets::Targets};
+pub use self::{config::LoraConfig, low_rank::LowRank};
 
 /// Low-rank updates of some projections.
 #[derive(Module, Debug)]

@@ -10,6 +10,7 @@ use super::*;
 use crate::{
     error::Problems,
     method::Method,
+    targets::{self, Targets},
     test_support::{assert_close, bert, context, llama, values},
 };
 

@@ -1,4 +1,4 @@
-//! Which projections a low-rank update is put beside.
+//! Rules that choose projections by their names.
 
 use std::fmt;
 
