@@ -1,6 +1,6 @@
 //! The methods under test.
 
-use pilotlight_core::ModelSpec;
+use pilotlight_core::{ModelSpec, Projection};
 
 /// A method, and what its paper promises of it.
 #[derive(Debug)]
@@ -83,6 +83,18 @@ pub const LAWS: &[Law] = &[
         keys: r#"{ "method": "lora", "rank": 2, "alpha": 3, "targets": "all-linear", "rslora": true }"#,
         starts_as_identity: true,
         n_parameters: |spec| rank_times_widths(spec, 2, &|_| true),
+    },
+    Law {
+        keys: r#"{ "method": "ia3" }"#,
+        starts_as_identity: true,
+        n_parameters: |spec| {
+            let fused = spec.projection(Projection::QueryKeyValue);
+            let keys_and_values = match fused {
+                Some(fused) => fused.d_output,
+                None => 2 * spec.n_kv_heads * spec.d_head,
+            };
+            spec.n_layers * (keys_and_values + spec.d_ff)
+        },
     },
 ];
 

@@ -5,6 +5,7 @@
 //! | [`soft_prompt`] | learned vectors among the input embeddings (Lester et al. 2021); hook `embed` |
 //! | [`prefix`] | learned keys and values in front of every layer's attention (Li and Liang 2021); hook `prefix` |
 //! | [`lora`] | low-rank updates of projections (Hu et al. 2021); hooks `project_output`, `merged` |
+//! | [`ia3`] | factors on keys, values and inner activations (Liu et al. 2022); hooks `project_input`, `project_output`, `merged` |
 //! | [`bottleneck`] | narrow layers behind or beside the residual branches (Houlsby et al. 2019, Pfeiffer et al. 2021, He et al. 2022); hook `sublayer_output` |
 //! | [`untuned`] | no tuner |
 //! | [`targets`] | rules that choose projections by their names |
@@ -16,6 +17,7 @@ pub mod adapter_files;
 pub mod bottleneck;
 pub mod error;
 mod files;
+pub mod ia3;
 mod keys;
 pub mod lora;
 pub mod method;
@@ -33,6 +35,7 @@ pub mod untuned;
 pub use adapter_files::{BaseInfo, SavedAdapter, TaskType, load_adapter, save_adapter};
 pub use bottleneck::{Activation, Bottleneck, BottleneckConfig, BottleneckKind};
 pub use error::{Problem, Problems, TunerError};
+pub use ia3::{Ia3, Ia3Config};
 pub use lora::{Lora, LoraConfig, LowRank};
 pub use method::{InitContext, Method, NoVocabulary, Vocabulary};
 pub use prefix::{Prefix, PrefixConfig};

@@ -21,6 +21,7 @@ use crate::{
     adapter_files,
     bottleneck::{Bottleneck, BottleneckConfig},
     error::{Problems, TunerError, suggest},
+    ia3::{Ia3, Ia3Config},
     keys,
     lora::{Lora, LoraConfig},
     method::{InitContext, Method, Tensors, anchored},
@@ -257,6 +258,8 @@ tuners! {
     Prefix(PrefixConfig),
     /// Low-rank updates of projections.
     Lora(LoraConfig),
+    /// Factors on keys, values and inner activations.
+    Ia3(Ia3Config),
     /// Narrow layers behind or beside the residual branches.
     Bottleneck(BottleneckConfig),
 }

@@ -1,5 +1,7 @@
 //! A tuner folded into the weights computes what its hooks compute.
 
+use pilotlight_core::Base;
+
 use super::*;
 
 #[test]
@@ -28,24 +30,18 @@ fn merged(model: &Model, tuner: &dyn Tuner) -> Option<Model> {
                 layer,
                 projection: projection.projection,
             };
-            let name = format!("{}.weight", spec.path(site)?);
-            let (name, weight) = model.export(&|other| other.ends_with(&name)).remove(0);
-            // GPT-2 stores this layout, all others the transposed one.
-            let as_stored = name.contains(".h.");
-            let weight = Tensor::<2>::from_data(weight, &Device::flex());
-            let turn = |weight: Tensor<2>| {
-                if as_stored {
-                    weight
-                } else {
-                    weight.transpose()
-                }
+            let base = model.projection(site).expect("a projection of the model");
+            let Some(merged) = tuner.merged(site, &base) else {
+                continue;
             };
-            let base = burn::nn::Linear {
-                weight: Param::from_tensor(turn(weight)),
-                bias: None,
+            let weight = match projection.fan_in_fan_out {
+                true => merged.weight.val(),
+                false => merged.weight.val().transpose(),
             };
-            if let Some(merged) = tuner.merged(site, &base) {
-                tensors.push((name, turn(merged.weight.val()).into_data()));
+            let path = spec.path(site).expect("a projection of the model");
+            tensors.push((format!("{path}.weight"), weight.into_data()));
+            if let Some(bias) = merged.bias {
+                tensors.push((format!("{path}.bias"), bias.val().into_data()));
             }
         }
     }
