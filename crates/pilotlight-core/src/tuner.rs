@@ -71,9 +71,14 @@ impl From<KeyValue> for BatchPrefix {
 /// attention, and [`sublayer_output`](Tuner::sublayer_output) at the end of both residual branches; and
 /// [`project_head`](Tuner::project_head) wherever the language-model head runs.
 pub trait Tuner: Debug + Send + Sync {
-    /// Takes the word embeddings `[n_batch, n_seq, d_model]` of the token ids `[n_batch, n_seq]`, before anything is
-    /// inserted among them.
-    fn words(&self, _ids: &Tensor<2, Int>, embeddings: Tensor<3>) -> Tensor<3> {
+    /// Takes the word embeddings `[n_batch, n_seq, d_model]` of the token ids `[n_batch, n_seq]`, rows of `weight`
+    /// `[n_vocab, d_model]`, before anything is inserted among them.
+    fn words(
+        &self,
+        _weight: &Tensor<2>,
+        _ids: &Tensor<2, Int>,
+        embeddings: Tensor<3>,
+    ) -> Tensor<3> {
         embeddings
     }
 
@@ -139,8 +144,14 @@ pub trait Tuner: Debug + Send + Sync {
         scores
     }
 
-    /// The projection with this method folded into its weights, where that can be done.
-    fn merged(&self, _site: Site, _base: &Linear) -> Option<Linear> {
+    /// The projection with [`project_output`](Tuner::project_output) folded into its weights, where the method acts
+    /// there and that can be done.
+    fn merged_output(&self, _site: Site, _base: &Linear) -> Option<Linear> {
+        None
+    }
+
+    /// The projection with [`project_input`](Tuner::project_input) folded into its weights, likewise.
+    fn merged_input(&self, _site: Site, _base: &Linear) -> Option<Linear> {
         None
     }
 
@@ -158,6 +169,17 @@ pub trait Tuner: Debug + Send + Sync {
     /// parameter of the tuner. A model need not carry gradients through them.
     fn untouched(&self, _index: usize, _row: &EmbeddedRow) -> usize {
         0
+    }
+}
+
+impl dyn Tuner + '_ {
+    /// The projection with the hooks on both of its sides folded into its weights; `None` where the method does not
+    /// act there.
+    pub fn merged(&self, site: Site, base: &Linear) -> Option<Linear> {
+        // Whatever stands beside a projection reads the changed input too, so that the input comes last.
+        let output = self.merged_output(site, base);
+        let both = self.merged_input(site, output.as_ref().unwrap_or(base));
+        both.or(output)
     }
 }
 

@@ -4,8 +4,8 @@
 //! |---|---|
 //! | [`soft_prompt`] | learned vectors among the input embeddings (Lester et al. 2021); hook `embed` |
 //! | [`prefix`] | learned keys and values in front of every layer's attention (Li and Liang 2021); hook `prefix` |
-//! | [`lora`] | low-rank updates of projections (Hu et al. 2021); hooks `project_output`, `merged` |
-//! | [`ia3`] | factors on keys, values and inner activations (Liu et al. 2022); hooks `project_input`, `project_output`, `merged` |
+//! | [`lora`] | low-rank updates of projections (Hu et al. 2021); hooks `project_output`, `merged_output` |
+//! | [`ia3`] | factors on keys, values and inner activations (Liu et al. 2022); hooks `project_input`, `project_output`, `merged_input`, `merged_output` |
 //! | [`bottleneck`] | narrow layers behind or beside the residual branches (Houlsby et al. 2019, Pfeiffer et al. 2021, He et al. 2022); hook `sublayer_output` |
 //! | [`untuned`] | no tuner |
 //! | [`targets`] | rules that choose projections by their names |

@@ -358,8 +358,13 @@ impl Tuner for AnyTuner {
         self.hooks().embed(embedded)
     }
 
-    fn words(&self, ids: &Tensor<2, Int>, embeddings: Tensor<3>) -> Tensor<3> {
-        self.hooks().words(ids, embeddings)
+    fn words(
+        &self,
+        weight: &Tensor<2>,
+        ids: &Tensor<2, Int>,
+        embeddings: Tensor<3>,
+    ) -> Tensor<3> {
+        self.hooks().words(weight, ids, embeddings)
     }
 
     fn prefix(&self, layer: usize, n_batch: usize) -> Option<BatchPrefix> {
@@ -404,8 +409,12 @@ impl Tuner for AnyTuner {
         self.hooks().project_head(weight, rows, states, scores)
     }
 
-    fn merged(&self, site: Site, base: &Linear) -> Option<Linear> {
-        self.hooks().merged(site, base)
+    fn merged_output(&self, site: Site, base: &Linear) -> Option<Linear> {
+        self.hooks().merged_output(site, base)
+    }
+
+    fn merged_input(&self, site: Site, base: &Linear) -> Option<Linear> {
+        self.hooks().merged_input(site, base)
     }
 
     fn merged_words(&self, weight: &Tensor<2>) -> Option<Tensor<2>> {

@@ -119,6 +119,11 @@ impl Ia3 {
             _ => states,
         }
     }
+
+    fn merged(&self, site: Site, side: Side, base: &Linear) -> Option<Linear> {
+        let factors = self.factors(site)?;
+        (factors.side == side).then(|| factors.merged(base))
+    }
 }
 
 impl Tuner for Ia3 {
@@ -136,7 +141,11 @@ impl Tuner for Ia3 {
         self.scale(site, Side::Output, output)
     }
 
-    fn merged(&self, site: Site, base: &Linear) -> Option<Linear> {
-        Some(self.factors(site)?.merged(base))
+    fn merged_output(&self, site: Site, base: &Linear) -> Option<Linear> {
+        self.merged(site, Side::Output, base)
+    }
+
+    fn merged_input(&self, site: Site, base: &Linear) -> Option<Linear> {
+        self.merged(site, Side::Input, base)
     }
 }

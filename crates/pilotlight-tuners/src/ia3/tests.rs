@@ -146,15 +146,16 @@ fn outputs_are_scaled_with_their_bias_and_inputs_without() {
         1e-6,
     );
 
+    let hooks: &dyn Tuner = &tuner;
     for projection in [Projection::Key, Projection::Down] {
-        let merged = tuner.merged(site(projection), &base).expect("factors");
+        let merged = hooks.merged(site(projection), &base).expect("factors");
         assert_close(
             &values(merged.forward(input.clone())),
             &hooked(projection),
             1e-6,
         );
     }
-    assert!(tuner.merged(site(Projection::Query), &base).is_none());
+    assert!(hooks.merged(site(Projection::Query), &base).is_none());
 }
 
 #[test]

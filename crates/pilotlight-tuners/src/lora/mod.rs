@@ -71,7 +71,7 @@ impl Tuner for Lora {
         output + update.forward(input).cast(dtype)
     }
 
-    fn merged(&self, site: Site, base: &Linear) -> Option<Linear> {
+    fn merged_output(&self, site: Site, base: &Linear) -> Option<Linear> {
         Some(self.update(site)?.merged(base))
     }
 }

@@ -203,7 +203,9 @@ fn merged_equals_hooked() {
     let input = Tensor::random([2, 5, 8], Distribution::Normal(0.0, 1.0), &device);
     let output = base.forward(input.clone());
     let hooked = lora.project_output(query, &base, &input, output.clone());
-    let merged = lora.merged(query, &base).expect("a merged projection");
+    let merged = lora
+        .merged_output(query, &base)
+        .expect("a merged projection");
     assert_close(
         &values(merged.forward(input.clone())),
         &values(hooked),
@@ -211,7 +213,7 @@ fn merged_equals_hooked() {
     );
 
     let key = site(0, Projection::Key);
-    assert!(lora.merged(key, &base).is_none());
+    assert!(lora.merged_output(key, &base).is_none());
     let untouched = lora.project_output(key, &base, &input, output.clone());
     assert_eq!(values(untouched), values(output));
 }
