@@ -1,5 +1,7 @@
 //! The list of methods: one line each.
 
+mod hooks;
+mod section;
 #[cfg(test)]
 mod tests;
 
@@ -10,11 +12,9 @@ use std::{
 
 use burn::{
     module::{Module, ParamId},
-    nn::Linear,
-    tensor::{Device, Int, Tensor, TensorData},
+    tensor::{Device, TensorData},
 };
-use pilotlight_core::{BatchPrefix, Embedded, EmbeddedRow, ModelSpec, Site, Sublayer, Tuner};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use pilotlight_core::{ModelSpec, Tuner};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -306,126 +306,8 @@ impl TunerConfig {
     }
 }
 
-impl Serialize for TunerConfig {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut all = Map::new();
-        if !matches!(self, Self::Saved(_)) {
-            all.insert("method".into(), self.method().into());
-        }
-        if let Value::Object(keys) = self.keys().map_err(serde::ser::Error::custom)? {
-            all.extend(keys);
-        }
-        all.serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for TunerConfig {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut keys: Map<String, Value> = Map::deserialize(deserializer)?;
-        let text = |key: &str, value: Value| match value {
-            Value::String(text) => Ok(text),
-            other => Err(D::Error::custom(format!(
-                "`{key}` must be a text, found {other}"
-            ))),
-        };
-        if let Some(from) = keys.remove("from") {
-            if let Some(other) = keys.keys().next() {
-                return Err(D::Error::custom(format!(
-                    "`{other}` has no effect beside `from`: the saved adapter has its own keys\n\
-                     hint: leave out one of the two"
-                )));
-            }
-            return Ok(Self::Saved(text("from", from)?.into()));
-        }
-        let Some(method) = keys.remove("method") else {
-            return Err(D::Error::custom(format!(
-                "`method` is missing\n{}\nhint: `from = \"DIR\"` starts from a saved adapter",
-                suggest("", METHODS)
-            )));
-        };
-        Self::of_method(&text("method", method)?, keys).map_err(D::Error::custom)
-    }
-}
-
 impl fmt::Display for TunerConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.method())
-    }
-}
-
-impl Tuner for AnyTuner {
-    fn embed(&self, embedded: Embedded) -> Embedded {
-        self.hooks().embed(embedded)
-    }
-
-    fn words(
-        &self,
-        weight: &Tensor<2>,
-        ids: &Tensor<2, Int>,
-        embeddings: Tensor<3>,
-    ) -> Tensor<3> {
-        self.hooks().words(weight, ids, embeddings)
-    }
-
-    fn prefix(&self, layer: usize, n_batch: usize) -> Option<BatchPrefix> {
-        self.hooks().prefix(layer, n_batch)
-    }
-
-    fn layer_input(&self, layer: usize, rows: &[EmbeddedRow], input: Tensor<3>) -> Tensor<3> {
-        self.hooks().layer_input(layer, rows, input)
-    }
-
-    fn project_input(&self, site: Site, input: Tensor<3>) -> Tensor<3> {
-        self.hooks().project_input(site, input)
-    }
-
-    fn project_output(
-        &self,
-        site: Site,
-        base: &Linear,
-        input: &Tensor<3>,
-        output: Tensor<3>,
-    ) -> Tensor<3> {
-        self.hooks().project_output(site, base, input, output)
-    }
-
-    fn sublayer_output(
-        &self,
-        layer: usize,
-        sublayer: Sublayer,
-        input: &Tensor<3>,
-        output: Tensor<3>,
-    ) -> Tensor<3> {
-        self.hooks().sublayer_output(layer, sublayer, input, output)
-    }
-
-    fn project_head(
-        &self,
-        weight: &Tensor<2>,
-        rows: &[usize],
-        states: &Tensor<2>,
-        scores: Tensor<2>,
-    ) -> Tensor<2> {
-        self.hooks().project_head(weight, rows, states, scores)
-    }
-
-    fn merged_output(&self, site: Site, base: &Linear) -> Option<Linear> {
-        self.hooks().merged_output(site, base)
-    }
-
-    fn merged_input(&self, site: Site, base: &Linear) -> Option<Linear> {
-        self.hooks().merged_input(site, base)
-    }
-
-    fn merged_words(&self, weight: &Tensor<2>) -> Option<Tensor<2>> {
-        self.hooks().merged_words(weight)
-    }
-
-    fn merged_head(&self, weight: &Tensor<2>) -> Option<Tensor<2>> {
-        self.hooks().merged_head(weight)
-    }
-
-    fn untouched(&self, index: usize, row: &EmbeddedRow) -> usize {
-        self.hooks().untouched(index, row)
     }
 }
