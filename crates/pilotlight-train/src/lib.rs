@@ -16,6 +16,7 @@
 //! | `schedule` | the learning rate of each step |
 //! | `optimizer` | Burn's optimizers with a state by parameter paths |
 //! | `job`, `trainer` | the training loop, what goes in and what comes out |
+//! | `suspects` | trained parameters that learn nothing |
 //! | `settings` | what makes a run this run and no other |
 //! | `checkpoint`, `run_folder`, `metrics`, `saved` | what is on the disk |
 //! | `observer` | what a run tells while it goes on |
@@ -48,6 +49,7 @@ mod saved;
 mod schedule;
 mod score;
 mod settings;
+mod suspects;
 mod tensor_file;
 mod trainer;
 mod tuned;

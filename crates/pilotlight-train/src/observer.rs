@@ -63,6 +63,14 @@ pub enum Event {
         /// The step with the lowest loss.
         best_step: usize,
     },
+    /// Trained parameters get no gradient, so that they learn nothing: the loss does not depend on them.
+    ///
+    /// It comes at the first step for those that have none at all; for those whose gradient is zero everywhere at the
+    /// first step behind one that changed something.
+    NoGradient {
+        /// Those of the base by their names in Hugging Face checkpoints, others by their paths.
+        names: Vec<String>,
+    },
     /// Something that a user should know.
     Warning(String),
     /// Training is done.

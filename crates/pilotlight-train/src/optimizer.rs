@@ -6,10 +6,13 @@
 
 mod record;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use burn::{
-    module::{Module, ModuleMapper, Param},
+    module::{Module, ModuleMapper, Param, ParamId},
     optim::{
         AdafactorConfig, AdamWConfig, DynOptimizer, DynState, GradientsParams, SgdConfig,
         decay::WeightDecayConfig, momentum::MomentumConfig,
@@ -28,6 +31,8 @@ use crate::{
 pub struct Optimizer {
     rule: Arc<dyn DynOptimizer>,
     states: BTreeMap<String, DynState>,
+    /// Those that are not 1.
+    rate_factors: HashMap<ParamId, f64>,
 }
 
 impl std::fmt::Debug for Optimizer {
@@ -78,7 +83,15 @@ impl Optimizer {
         Self {
             rule,
             states: BTreeMap::new(),
+            rate_factors: HashMap::new(),
         }
+    }
+
+    /// Lets these parameters learn at a multiple of the learning rate, as parameter groups with rates of their own
+    /// do in PyTorch: decoupled weight decay is multiplied too.
+    pub fn with_rate_factors(mut self, factors: impl IntoIterator<Item = (ParamId, f64)>) -> Self {
+        self.rate_factors.extend(factors);
+        self
     }
 
     /// Updates every parameter that has a gradient; the gradients are multiplied by `scale` `[1]` first.
@@ -125,6 +138,8 @@ impl ModuleMapper for Step<'_> {
             gradient = gradient.mul(scale);
         }
         let path = self.path.join(".");
+        let factor = self.optimizer.rate_factors.get(&param.id);
+        let learning_rate = self.learning_rate * factor.copied().unwrap_or(1.0);
         param.map(|old| {
             let state = self.optimizer.states.remove(&path);
             let dtype = old.dtype();
@@ -137,7 +152,7 @@ impl ModuleMapper for Step<'_> {
             };
             let (updated, state) = self.optimizer.rule.step_dyn(
                 D,
-                self.learning_rate,
+                learning_rate,
                 value.into_bridge(),
                 gradient.into_bridge(),
                 state,

@@ -43,29 +43,58 @@ pub(crate) fn trained_values(module: &impl Module) -> BTreeMap<String, Stored> {
     visit(module, Values(BTreeMap::new())).0
 }
 
-/// The paths among `suspects` whose gradient is missing or zero everywhere.
-pub(crate) fn without_gradient(
+/// What a step has for a parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Gradient {
+    /// Nothing: the loss does not depend on it.
+    Missing,
+    /// Zeros everywhere.
+    Zero,
+    /// A gradient.
+    Some,
+}
+
+/// What there is for each of the parameters at `wanted` paths.
+pub(crate) fn gradients_at(
     module: &impl Module,
     gradients: &GradientsParams,
-    suspects: &BTreeSet<String>,
-) -> BTreeSet<String> {
-    struct Without<'a>(&'a GradientsParams, &'a BTreeSet<String>, BTreeSet<String>);
-    impl Visit for Without<'_> {
+    wanted: &BTreeSet<String>,
+) -> BTreeMap<String, Gradient> {
+    struct Found<'a>(
+        &'a GradientsParams,
+        &'a BTreeSet<String>,
+        BTreeMap<String, Gradient>,
+    );
+    impl Visit for Found<'_> {
         fn float<const D: usize>(&mut self, path: &str, param: &Param<Tensor<D>>) {
             if !self.1.contains(path) {
                 return;
             }
-            let gradient = self.0.get::<D>(param.id);
-            let is_dead = gradient.is_none_or(|gradient| {
-                let largest: f32 = gradient.abs().max().into_scalar();
-                largest == 0.0
-            });
-            if is_dead {
-                self.2.insert(path.to_owned());
-            }
+            let found = match self.0.get::<D>(param.id) {
+                None => Gradient::Missing,
+                Some(gradient) if is_zero(&gradient) => Gradient::Zero,
+                Some(_) => Gradient::Some,
+            };
+            self.2.insert(path.to_owned(), found);
         }
     }
-    visit(module, Without(gradients, suspects, BTreeSet::new())).2
+    visit(module, Found(gradients, wanted, BTreeMap::new())).2
+}
+
+fn is_zero<const D: usize>(gradient: &Tensor<D>) -> bool {
+    let largest: f32 = gradient.clone().abs().max().into_scalar();
+    largest == 0.0
+}
+
+/// The paths of all parameters, in the order of the module.
+pub(crate) fn paths(module: &impl Module) -> Vec<String> {
+    struct Paths(Vec<String>);
+    impl Visit for Paths {
+        fn float<const D: usize>(&mut self, path: &str, _param: &Param<Tensor<D>>) {
+            self.0.push(path.to_owned());
+        }
+    }
+    visit(module, Paths(Vec::new())).0
 }
 
 /// The norm over the gradients of all parameters together, `[1]`; `None` where there are none.

@@ -43,5 +43,17 @@ pub(crate) fn of_run(
     );
     settings.insert("model and tuner".into(), fingerprint(tuned).into());
     settings.insert("pooling".into(), format!("{:?}", tuned.pooling()).into());
+    if let Some(factors) = rate_factors(tuned) {
+        settings.insert("learning-rate factors".into(), factors);
+    }
     Ok(settings)
+}
+
+/// How many parameters learn at which multiple of the learning rate, where any does.
+fn rate_factors(tuned: &Tuned) -> Option<Value> {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for (_, factor) in tuned.tuner.rate_factors() {
+        *counts.entry(factor.to_string()).or_default() += 1;
+    }
+    (!counts.is_empty()).then(|| serde_json::json!(counts))
 }

@@ -1,9 +1,6 @@
 //! The training loop.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Instant,
-};
+use std::{collections::BTreeMap, time::Instant};
 
 use burn::{
     module::Module,
@@ -26,12 +23,11 @@ use crate::{
     observer::Event,
     optimizer::Optimizer,
     order::BatchOrder,
-    parameters::{
-        clip_factor, gradient_norm, trained_shapes, trained_values, with_values, without_gradient,
-    },
+    parameters::{clip_factor, gradient_norm, trained_shapes, trained_values, with_values},
     run_folder::MetricsFile,
     schedule::learning_rate,
     settings,
+    suspects::Suspects,
     tuned::Tuned,
 };
 
@@ -69,8 +65,7 @@ struct Run<'a> {
     checkpoints: Checkpoints,
     metrics: MetricsFile,
     state: State,
-    /// Parameters that have had no gradient yet; empty once that is settled.
-    suspects: BTreeSet<String>,
+    suspects: Suspects,
 }
 
 impl<'a> Run<'a> {
@@ -114,7 +109,8 @@ impl<'a> Run<'a> {
             job.run.remove_checkpoints()?;
         }
         let checkpoints = Checkpoints::open(job.run.checkpoints())?;
-        let mut optimizer = Optimizer::new(config);
+        let factors = tuned.tuner.rate_factors();
+        let mut optimizer = Optimizer::new(config).with_rate_factors(factors);
         let mut state = State::new(settings);
         if job.resume
             && let Some(loaded) = checkpoints.latest()?
@@ -136,8 +132,8 @@ impl<'a> Run<'a> {
             order,
             n_steps,
             suspects: match state.step {
-                0 => shapes.keys().cloned().collect(),
-                _ => BTreeSet::new(),
+                0 => Suspects::new(shapes.keys().cloned()),
+                _ => Suspects::default(),
             },
             shapes,
             optimizer,
@@ -279,28 +275,13 @@ impl<'a> Run<'a> {
         (Tensor::cat(losses, 0).sum(), sum.grads())
     }
 
-    /// Warns of parameters that get no gradient, or nothing but zeros.
-    ///
-    /// At the first step zeros may be right: those of LoRA's A are, as long as B is zero. So it is settled at the
-    /// first step behind one that changed something.
+    /// Tells of trained parameters that learn nothing.
     fn look_for_dead_parameters(&mut self, gradients: &GradientsParams) {
-        if self.suspects.is_empty() {
-            return;
-        }
-        self.suspects = without_gradient(&self.tuned, gradients, &self.suspects);
-        let step = self.state.step;
-        let has_changed =
-            (0..step).any(|step| learning_rate(self.job.config, step, self.n_steps) > 0.0);
-        if !has_changed {
-            return;
-        }
-        let dead: Vec<String> = std::mem::take(&mut self.suspects).into_iter().collect();
-        if !dead.is_empty() {
-            self.job.observer.event(&Event::Warning(format!(
-                "{} trainable parameters get no gradient and stay as they are: {}",
-                dead.len(),
-                dead.join(", ")
-            )));
+        let has_changed = (0..self.state.step)
+            .any(|step| learning_rate(self.job.config, step, self.n_steps) > 0.0);
+        let names = self.suspects.look(&self.tuned, gradients, has_changed);
+        if !names.is_empty() {
+            self.job.observer.event(&Event::NoGradient { names });
         }
     }
 

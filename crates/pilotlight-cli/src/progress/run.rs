@@ -126,6 +126,14 @@ impl Observer for RunProgress {
             Event::EarlyStop { step, best_step } => self.line(&format!(
                 "stopped at step {step}: the validation loss was lowest at step {best_step}"
             )),
+            Event::NoGradient { names } => {
+                let text = format!(
+                    "{} trainable parameters get no gradient and learn nothing: {}",
+                    names.len(),
+                    listed(names)
+                );
+                self.bar.suspend(|| self.console.warn(&text));
+            }
             Event::Warning(text) => self.bar.suspend(|| self.console.warn(text)),
             // Checkpoints come often and need nobody's attention.
             _ => {}
@@ -162,6 +170,16 @@ impl Drop for RunProgress {
     }
 }
 
+/// The first of many names.
+fn listed(names: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let shown = names[..names.len().min(SHOWN)].join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
 /// Seconds as minutes and seconds, or with hours in front.
 fn clock(seconds: f64) -> String {
     let seconds = seconds.round() as u64;
@@ -175,6 +193,13 @@ fn clock(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn many_names_are_cut_short() {
+        let names: Vec<String> = (1..=10).map(|number| number.to_string()).collect();
+        assert_eq!(listed(&names), "1, 2, 3, 4, 5, 6, 7, 8 and 2 more");
+        assert_eq!(listed(&names[..2]), "1, 2");
+    }
 
     #[test]
     fn times_read_like_a_clock() {

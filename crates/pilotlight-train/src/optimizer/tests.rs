@@ -24,6 +24,8 @@ struct Case {
     optimizer: OptimizerKind,
     config: Map<String, Value>,
     start: Values,
+    /// What the bias's learning rate is multiplied by.
+    bias_factor: f64,
     gradients: Vec<Values>,
     norms: Vec<f32>,
     end: Values,
@@ -56,6 +58,10 @@ impl Case {
         let weight = Param::from_tensor(weight);
         let bias = Param::from_tensor(bias);
         Pair { weight, bias }.train()
+    }
+
+    fn optimizer(&self, module: &Pair) -> Optimizer {
+        Optimizer::new(&self.config()).with_rate_factors([(module.bias.id, self.bias_factor)])
     }
 
     /// The steps of `range`, with gradients clipped to a norm of 1.5.
@@ -98,8 +104,9 @@ fn read(record: OptimizerRecord<Stored>) -> OptimizerRecord<TensorData> {
 #[test]
 fn twenty_clipped_steps_end_where_pytorch_ends() {
     for case in cases() {
-        let mut optimizer = Optimizer::new(&case.config());
-        let module = case.steps(case.module(), &mut optimizer, 0..case.gradients.len());
+        let module = case.module();
+        let mut optimizer = case.optimizer(&module);
+        let module = case.steps(module, &mut optimizer, 0..case.gradients.len());
         let weight: Vec<f32> = module.weight.val().try_into_vec_as().expect("f32");
         let bias: Vec<f32> = module.bias.val().try_into_vec_as().expect("f32");
         let expected = case.end.0.concat().into_iter().chain(case.end.1.clone());
@@ -117,15 +124,16 @@ fn twenty_clipped_steps_end_where_pytorch_ends() {
 fn a_record_in_another_process_goes_on_to_the_same_bits() {
     for case in cases() {
         let n_steps = case.gradients.len();
-        let mut optimizer = Optimizer::new(&case.config());
-        let half = case.steps(case.module(), &mut optimizer, 0..n_steps / 2);
+        let module = case.module();
+        let mut optimizer = case.optimizer(&module);
+        let half = case.steps(module, &mut optimizer, 0..n_steps / 2);
         let record = read(optimizer.record());
         let values = read_all(trained_values(&half));
         let whole = case.steps(half, &mut optimizer, n_steps / 2..n_steps);
 
         // A new module has other parameter ids, as a new process would.
         let module = crate::parameters::with_values(case.module(), values);
-        let mut optimizer = Optimizer::new(&case.config());
+        let mut optimizer = case.optimizer(&module);
         let shapes = trained_shapes(&module);
         assert_eq!(shapes.len(), 2);
         optimizer

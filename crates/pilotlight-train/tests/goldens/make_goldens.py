@@ -46,6 +46,18 @@ OPTIMIZERS = {
         dict(weight_decay=0.1),
     ),
 }
+# Those whose bias learns at a multiple of the rate: LoRA+ for instance.
+BIAS_FACTOR = 16.0
+
+
+def grouped(make, rate):
+    """The optimizer with the bias in a group of its own."""
+    return lambda p: make([dict(params=p[:1]), dict(params=p[1:], lr=rate * BIAS_FACTOR)])
+
+
+for name in ["adamw, strong decay", "sgd, momentum and decay"]:
+    kind, make, config = OPTIMIZERS[name]
+    OPTIMIZERS[f"{name}, two rates"] = (kind, grouped(make, 1e-2), config)
 
 
 def schedules():
@@ -82,7 +94,8 @@ def optimizers():
             optimizer.step()
         assert min(norms) < 1.5 < max(norms)
         cases.append(dict(
-            name=name, optimizer=kind, config=config, start=start, gradients=gradients, norms=norms,
+            name=name, optimizer=kind, config=config, start=start,
+            bias_factor=BIAS_FACTOR if name.endswith("two rates") else 1.0, gradients=gradients, norms=norms,
             end=[weight.tolist(), bias.tolist()],
         ))
     return cases

@@ -10,7 +10,7 @@ use pilotlight_data::{Example, Label, Split, Target, TaskData, TaskKind, Verbali
 use pilotlight_train::{
     Event, Job, Observer, Outcome, RunFolder, TrainConfig, TrainError, Tuned, train,
 };
-use pilotlight_transformer::{LoadOptions, load_folder};
+use pilotlight_transformer::{LoadOptions, Model, load_folder};
 use pilotlight_tuners::{InitContext, NoVocabulary, TunerConfig};
 use serde_json::{Value, json};
 
@@ -56,6 +56,14 @@ pub(crate) fn tuned_in(dtype: DType, tuner: Value) -> Tuned {
     };
     let tuner = config.init(&context).expect("a new tuner");
     Tuned::new(base, tuner, None, None)
+}
+
+/// A tiny BERT with a pooler.
+pub(crate) fn encoder() -> Model {
+    let goldens = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../pilotlight-transformer/tests/goldens/bert_classifier");
+    let options = LoadOptions::new(&Device::default());
+    load_folder(&goldens, &options).expect("the model").model
 }
 
 /// The whole base is trained, and nothing else.

@@ -1,13 +1,13 @@
 //! What training does and does not change.
 
-use burn::tensor::DType;
-use pilotlight_data::{Split, TaskData};
+use burn::{module::Module, tensor::DType};
+use pilotlight_data::{Pooling, Split, TaskData};
 use pilotlight_train::{Event, Schedule, TrainConfig, TrainError, Tuned, Unobserved, evaluate};
 use serde_json::json;
 
 use crate::common::{
-    Recorder, chosen, completions, config, full, labels, lora, run, run_once, soft_prompt, texts,
-    train_losses, tuned, tuned_in, untuned,
+    Recorder, chosen, completions, config, encoder, full, labels, lora, run, run_once, soft_prompt,
+    texts, train_losses, tuned, tuned_in, untuned,
 };
 
 /// As many steps without anything that depends on the batch size.
@@ -153,43 +153,58 @@ fn the_best_parameters_come_out() {
     assert!(result.loss > best.loss);
 }
 
+/// The parameters of which a run says that they get no gradient, each with the number of steps done before.
+fn dead(tuned: Tuned, data: &TaskData, config: &TrainConfig) -> Vec<(usize, String)> {
+    let mut recorder = Recorder::default();
+    let folder = tempfile::tempdir().expect("a folder");
+    run(tuned, data, config, folder.path(), false, &mut recorder).expect("a run");
+    assert!(recorder.warnings().is_empty(), "{:?}", recorder.warnings());
+    let (mut step, mut dead) = (0, Vec::new());
+    for event in recorder.events {
+        match event {
+            Event::Step { .. } => step += 1,
+            Event::NoGradient { names } => dead.extend(names.into_iter().map(|name| (step, name))),
+            _ => {}
+        }
+    }
+    dead
+}
+
 #[test]
 fn parameters_without_a_gradient_are_reported() {
     // Nothing stands behind these vectors that they could change.
     let behind = json!({ "method": "soft-prompt", "prompt_length": 2, "init": "random", "placement": "after" });
-    let folder = tempfile::tempdir().expect("a folder");
-    let mut recorder = Recorder::default();
-    let lost = run(
-        tuned(behind),
-        &texts(),
-        &plain(3, 2, 1),
-        folder.path(),
-        false,
-        &mut recorder,
-    );
-    lost.expect("a run");
-    assert_eq!(recorder.warnings().len(), 1);
-    assert!(
-        recorder.warnings()[0].contains("tuner"),
-        "{:?}",
-        recorder.warnings()
-    );
+    let found = dead(tuned(behind), &texts(), &plain(3, 2, 1));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].1.starts_with("tuner."), "{found:?}");
     for all_alive in [full(), tuned(soft_prompt()), tuned(lora(0.0))] {
-        let mut recorder = Recorder::default();
-        let folder = tempfile::tempdir().expect("a folder");
-        let config = plain(3, 2, 1);
-        let path = folder.path();
-        run(
-            all_alive,
-            &completions(),
-            &config,
-            path,
-            false,
-            &mut recorder,
-        )
-        .expect("a run");
-        assert!(recorder.warnings().is_empty(), "{:?}", recorder.warnings());
+        let found = dead(all_alive, &completions(), &plain(3, 2, 1));
+        assert_eq!(found, []);
     }
+}
+
+#[test]
+fn parameters_of_the_base_that_nothing_reads_are_reported_at_the_first_step() {
+    let data = TaskData {
+        verbalizer: None,
+        ..labels([&[&[5]], &[&[6]]])
+    };
+    let classifier = |pooling| {
+        let base = encoder();
+        let head = base.fresh_head(2, 1).set_require_grad(true);
+        let Tuned { tuner, .. } = tuned(untuned());
+        let base = base.set_trained(&|name| name.contains("dense"));
+        Tuned::new(base, tuner, Some(head), Some(pooling))
+    };
+    // A warm-up: the first step changes nothing.
+    let config = TrainConfig {
+        warmup: 2,
+        ..plain(4, 2, 1)
+    };
+    let found = dead(classifier(Pooling::Mean), &data, &config);
+    let names = ["bert.pooler.dense.bias", "bert.pooler.dense.weight"];
+    assert_eq!(found, names.map(|name| (0, name.to_owned())));
+    assert_eq!(dead(classifier(Pooling::Pooler), &data, &config), []);
 }
 
 #[test]
