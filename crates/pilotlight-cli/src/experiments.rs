@@ -44,15 +44,22 @@ impl RawSettings {
 impl RawExperiment {
     /// The settings.
     pub(crate) fn read(&self, device: Option<DeviceChoice>) -> Result<Experiment, Failure> {
+        Ok(self.layers(device)?.experiment(self.method())?)
+    }
+
+    /// The layers that they are read from.
+    pub(crate) fn layers(&self, device: Option<DeviceChoice>) -> Result<Layers, Failure> {
         let base = match self.run() {
             // A run is what its own settings say, whatever the environment.
             Some(run) => alone(run.join("resolved.toml")),
             None => layers(&self.what)?,
         };
-        Ok(self
-            .settings
-            .on(base, device)
-            .experiment(self.method.as_deref())?)
+        Ok(self.settings.on(base, device))
+    }
+
+    /// The method that is chosen.
+    pub(crate) fn method(&self) -> Option<&str> {
+        self.method.as_deref()
     }
 
     /// The file that is given.

@@ -55,6 +55,18 @@ fn compare_runs_every_method_and_skips_what_is_done() {
         methods.replacen("prompt\"\n", &format!("prompt\"{prompt}"), 1)
     );
     fs_err::write(folder.join("comparison.toml"), text).expect("written");
+    // One of several methods has to be named, though the untuned model has none.
+    let eval = ["eval", "comparison.toml"];
+    run(pilot(folder).args(eval)).failed(2, &["prompt, lora", "--method NAME", "untuned"]);
+    let of_any = ["prompt", "lora"].map(|method| {
+        let eval = pilot(folder)
+            .args(eval)
+            .args(["--method", method, "--json"])
+            .output();
+        String::from_utf8(eval.expect("the program starts").stdout).expect("UTF-8")
+    });
+    assert!(of_any[0].contains("\"accuracy\""), "{of_any:?}");
+    assert_eq!(of_any[0], of_any[1]);
     let compare = || run(pilot(folder).args(["compare", "comparison.toml", "--out", "out"]));
     let first = compare();
     assert!(first.stderr.contains("[1/3] untuned"), "{}", first.stderr);

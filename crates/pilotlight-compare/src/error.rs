@@ -30,6 +30,15 @@ pub enum CompareError {
         /// Those that there are.
         hint: String,
     },
+    /// A file with several methods where one is wanted.
+    #[error(
+        "one run has one method, found {}\nhint: choose one by `--method {}`, or run all by `pilot compare`",
+        names.join(", "), names.first().map_or("NAME", String::as_str)
+    )]
+    Methods {
+        /// Their names.
+        names: Vec<String>,
+    },
     /// A model or a device cannot be had.
     #[error("{message}{}", hint_line(hint))]
     Unresolved {

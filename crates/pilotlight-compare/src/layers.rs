@@ -111,17 +111,8 @@ impl Layers {
                 root
             }
             (None, false) => {
-                let names: Vec<String> = methods.keys().cloned().collect();
-                return Err(Problem {
-                    origin: None,
-                    key: Some("methods".into()),
-                    message: format!("one run has one method, found {}", names.join(", ")),
-                    hint: format!(
-                        "choose one by `--method {}`, or run all by `pilot compare`",
-                        names[0]
-                    ),
-                }
-                .into());
+                let names = methods.keys().cloned().collect();
+                return Err(CompareError::Methods { names });
             }
             (Some(name), _) => match methods.get(name) {
                 Some(method) => method.clone(),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use pilotlight_compare::{
-    Base, Experiment, Resolver, RunObserver, Stage,
+    Base, CompareError, Experiment, Resolver, RunObserver, Stage,
     result::TestResult,
     run::untuned,
     statistics::{bootstrap_accuracy, majority_accuracy},
@@ -26,13 +26,14 @@ use crate::{
 /// Evaluate a run, or the untuned model of an experiment, on a split
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The folder of a run is evaluated with its adapter; an experiment file with the adapter that is given, or with the \
-model as it is.
+The folder of a run is evaluated with its adapter; an experiment file with the adapter that is given, or, without \
+one, with the untuned model.
 
 Examples:
   pilot eval runs/first
   pilot eval runs/first --split validation --json
-  pilot eval experiment.toml --adapter runs/first/adapter --set data.test=other.jsonl")]
+  pilot eval experiment.toml --adapter runs/first/adapter --set data.test=other.jsonl
+  pilot eval default --method lora               the untuned model on the task of a preset")]
 pub(crate) struct RawEval {
     #[command(flatten)]
     experiment: RawExperiment,
@@ -90,7 +91,7 @@ impl Eval {
             (None, None) => None,
         };
         Ok(Self {
-            experiment: raw.experiment.read(device)?,
+            experiment: experiment(&raw.experiment, device)?,
             adapter,
             split: raw.split,
             json: raw.json,
@@ -171,6 +172,22 @@ impl Eval {
                 .hint("give the adapter of a run by `--adapter DIR`, or label words in [task]")
         })
     }
+}
+
+/// The settings; which of several methods' must be said.
+fn experiment(raw: &RawExperiment, device: Option<DeviceChoice>) -> Result<Experiment, Failure> {
+    let layers = raw.layers(device)?;
+    layers.experiment(raw.method()).map_err(|error| match error {
+        CompareError::Methods { names } => Failure::input(format!(
+            "there are several methods: {}",
+            names.join(", ")
+        ))
+        .hint(
+            "choose one by `--method NAME`; without `--adapter DIR` it is the untuned model that is evaluated, \
+             whichever you choose",
+        ),
+        other => other.into(),
+    })
 }
 
 fn classes(split: &Split) -> Vec<usize> {
