@@ -1,26 +1,22 @@
 //! Decoders: causal transformers with a language-model head.
 
+mod forward;
+
 use std::sync::Arc;
 
 use burn::{
     module::Module,
     nn::{Embedding, EmbeddingConfig, Linear, LinearConfig},
-    tensor::{DType, Device, Tensor},
+    tensor::{Device, Tensor},
 };
-use pilotlight_core::{
-    BatchPrefix, Embedded, EmbeddedRow, Identity, KeyValue, Site, TokenRow, Tuner,
-};
+use pilotlight_core::{Identity, KeyValue, Site, TokenRow, Tuner};
 
 use crate::{
-    attention::{AttentionConfig, Surroundings},
+    attention::AttentionConfig,
     block::Block,
-    embed::{embed_words, learned_positions},
     feed_forward::FeedForwardConfig,
-    hidden::Hidden,
-    kv_cache::{Past, prefixes},
-    mask,
     norm::{Norm, NormConfig},
-    position::{Rotary, RotaryConfig},
+    position::RotaryConfig,
 };
 
 /// The shape of a decoder.
@@ -141,101 +137,5 @@ impl Decoder {
     /// The keys and values that each layer has of a row.
     pub(crate) fn keys_and_values(&self, row: &TokenRow) -> Vec<KeyValue> {
         self.start(row, &Identity).1.into_layers()
-    }
-
-    /// Runs all rows at once.
-    pub(crate) fn forward(&self, rows: &[TokenRow], tuner: &dyn Tuner) -> Hidden {
-        let embedded = embed_words(&self.embedding, rows, tuner);
-        let Embedded { embeddings, rows } = tuner.embed(embedded);
-        let mut past = Past::prefixes(self.prefixes(rows.len(), tuner));
-        let states = self.layers(embeddings, &rows, &mut past, tuner);
-        Hidden { states, rows }
-    }
-
-    /// Runs one row and keeps the keys and values of every layer for [`next`](Self::next).
-    pub(crate) fn start(&self, row: &TokenRow, tuner: &dyn Tuner) -> (Hidden, Past) {
-        let embedded = embed_words(&self.embedding, std::slice::from_ref(row), tuner);
-        let Embedded { embeddings, rows } = tuner.embed(embedded);
-        let mut past = Past::growing(self.prefixes(1, tuner));
-        let states = self.layers(embeddings, &rows, &mut past, tuner);
-        (Hidden { states, rows }, past)
-    }
-
-    /// Runs one more token; returns its state `[1, d_model]`.
-    pub(crate) fn next(&self, token: u32, past: &mut Past, tuner: &dyn Tuner) -> Tensor<2> {
-        let embedded = embed_words(&self.embedding, &[TokenRow::new(vec![token])], tuner);
-        let states = self.layers(embedded.embeddings, &[], past, tuner);
-        states.reshape([1, self.config.d_model])
-    }
-
-    fn prefixes(&self, n_batch: usize, tuner: &dyn Tuner) -> Vec<Option<BatchPrefix>> {
-        let dtype = self.word_embeddings().dtype();
-        prefixes(self.blocks.len(), n_batch, dtype, tuner)
-    }
-
-    /// All layers and the final norm; `rows` is empty behind the first positions of a sequence.
-    ///
-    /// # Shapes
-    ///
-    /// - x and result: `[n_batch, n_seq, d_model]`
-    fn layers(
-        &self,
-        x: Tensor<3>,
-        rows: &[EmbeddedRow],
-        past: &mut Past,
-        tuner: &dyn Tuner,
-    ) -> Tensor<3> {
-        let [_, n_seq, _] = x.dims();
-        let (device, dtype) = (x.device(), x.dtype());
-        let first_position = past.next_position();
-        let mut x = match &self.position_embedding {
-            Some(embedding) => x + learned_positions(embedding, first_position, n_seq),
-            None => x,
-        };
-        let rotary = self.rotary(first_position, n_seq, &device, dtype);
-        let n_groups = self.config.attention.n_heads / self.config.attention.n_kv_heads;
-        // Layers of one kind share a mask; mostly all do.
-        let mut masks: Vec<(usize, Option<usize>, Option<Tensor<4>>)> = Vec::new();
-        for (layer, block) in self.blocks.iter().enumerate() {
-            let past = past.layer(layer);
-            let (n_past, window) = (past.len(), self.config.windows[layer]);
-            let known = masks
-                .iter()
-                .find(|known| (known.0, known.1) == (n_past, window));
-            let mask = match known {
-                Some((_, _, mask)) => mask.clone(),
-                None => {
-                    let mask = mask::causal(n_seq, n_past, window, &device, dtype);
-                    let mask = mask.map(|mask| mask.repeat_dim(2, n_groups));
-                    masks.push((n_past, window, mask.clone()));
-                    mask
-                }
-            };
-            let surroundings = Surroundings {
-                rotary: rotary.clone(),
-                mask,
-            };
-            if !rows.is_empty() {
-                x = tuner.layer_input(layer, rows, x);
-            }
-            x = block.forward(layer, x, &surroundings, past, tuner);
-        }
-        self.norm.forward(x)
-    }
-
-    /// Rotations of queries, scaled by `1 / sqrt(d_head)`, and of keys.
-    fn rotary(
-        &self,
-        first: usize,
-        n_seq: usize,
-        device: &Device,
-        dtype: DType,
-    ) -> Option<(Rotary, Rotary)> {
-        let Positions::Rotary(rotary) = &self.config.positions else {
-            return None;
-        };
-        let d_head = self.config.attention.d_head;
-        let tables = |factor| rotary.tables(d_head, first, n_seq, factor, device, dtype);
-        Some((tables((d_head as f64).sqrt().recip()), tables(1.0)))
     }
 }

@@ -6,6 +6,8 @@ use burn::{
 };
 use pilotlight_core::{Embedded, TokenRow, Tuner};
 
+use crate::counts::Counts;
+
 /// The word embeddings of rows, right-padded with those of token 0, as the tuner changes them.
 ///
 /// # Panics
@@ -15,7 +17,8 @@ pub(crate) fn embed_words(embedding: &Embedding, rows: &[TokenRow], tuner: &dyn 
     assert!(!rows.is_empty(), "at least one row of tokens");
     let n_seq = rows.iter().map(|row| row.ids.len()).max().unwrap_or(0);
     let ids = padded(rows, n_seq.max(1), |row| &row.ids, embedding);
-    let words = tuner.words(&ids, embedding.forward(ids.clone()));
+    let weight = embedding.weight.val();
+    let words = tuner.words(&weight, &ids, embedding.forward(ids.clone()));
     Embedded::new(words, rows)
 }
 
@@ -45,18 +48,41 @@ pub(crate) fn padded(
     Tensor::from_data(data, &embedding.weight.val().device())
 }
 
-/// The embeddings `[1, n_seq, d_model]` of consecutive positions.
+/// The embeddings `[n_batch or 1, n_seq, d_model]` of each row's consecutive positions from `first` on; `lens` are
+/// the lengths of the rows, whose padding may take any position.
 ///
 /// # Panics
 ///
 /// Panics if there are not as many positions.
-pub(crate) fn learned_positions(embedding: &Embedding, first: usize, n_seq: usize) -> Tensor<3> {
+pub(crate) fn learned_positions(
+    embedding: &Embedding,
+    first: &Counts,
+    lens: &[usize],
+    n_seq: usize,
+) -> Tensor<3> {
     let table = embedding.weight.val();
     let [n_positions, _] = table.dims();
-    assert!(
-        first + n_seq <= n_positions,
-        "the sequence has {} positions, the model only {n_positions}",
-        first + n_seq
-    );
-    table.slice_dim(0, first..first + n_seq).unsqueeze()
+    let check = |needed: usize| {
+        assert!(
+            needed <= n_positions,
+            "the sequence has {needed} positions, the model only {n_positions}"
+        );
+    };
+    match first {
+        Counts::Same(first) => {
+            check(first + n_seq);
+            table.slice_dim(0, *first..first + n_seq).unsqueeze()
+        }
+        Counts::Each(firsts) => {
+            let needed = firsts.iter().zip(lens).map(|(first, len)| first + len);
+            check(needed.max().unwrap_or(0));
+            let last = n_positions - 1;
+            let positions = firsts.iter().flat_map(|&first| first..first + n_seq);
+            let positions: Vec<i64> = positions
+                .map(|position| position.min(last) as i64)
+                .collect();
+            let positions = TensorData::new(positions, [firsts.len(), n_seq]);
+            embedding.forward(Tensor::from_data(positions, &table.device()))
+        }
+    }
 }

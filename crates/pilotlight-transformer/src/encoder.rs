@@ -11,6 +11,7 @@ use pilotlight_core::{Embedded, EmbeddedRow, Site, TokenRow, Tuner};
 
 use crate::{
     attention::{AttentionConfig, Surroundings},
+    counts::Counts,
     embed::{embed_words, learned_positions},
     encoder_block::EncoderBlock,
     feed_forward::FeedForwardConfig,
@@ -91,8 +92,8 @@ impl Encoder {
 
     /// Runs all rows at once.
     ///
-    /// Tokens and inserted vectors alike take the learned position of their place in the sequence, counted on from the
-    /// longest learned prefix; an inserted vector takes the token type 0.
+    /// Tokens and inserted vectors alike take the learned position of their place in the row, counted on from the
+    /// row's longest learned prefix; an inserted vector takes the token type 0.
     pub(crate) fn forward(&self, rows: &[TokenRow], tuner: &dyn Tuner) -> Hidden {
         let Embedded {
             embeddings,
@@ -102,20 +103,22 @@ impl Encoder {
         let (device, dtype) = (embeddings.device(), embeddings.dtype());
 
         let mut past = Past::prefixes(prefixes(self.config.n_layers, n_batch, dtype, tuner));
-        let positions = learned_positions(&self.position_embedding, past.next_position(), n_seq);
+        let lens: Vec<usize> = embedded.iter().map(|row| row.len).collect();
+        let first = past.next_positions();
+        let positions = learned_positions(&self.position_embedding, &first, &lens, n_seq);
         let token_types = self.token_types(rows, &embedded, n_seq);
         let mut states = self.norm.forward(embeddings + positions + token_types);
 
-        // Layers with prefixes of one length share a mask; mostly all do.
-        let mut masks: Vec<(usize, Option<Tensor<4>>)> = Vec::new();
+        // Layers with prefixes of the same lengths share a mask; mostly all do.
+        let mut masks: Vec<(Counts, Option<Tensor<4>>)> = Vec::new();
         for (layer, block) in self.blocks.iter().enumerate() {
             let past = past.layer(layer);
-            let n_past = past.len();
-            let mask = match masks.iter().find(|(n_keys, _)| *n_keys == n_past) {
+            let counts = past.counts();
+            let mask = match masks.iter().find(|(known, _)| known == counts) {
                 Some((_, mask)) => mask.clone(),
                 None => {
-                    let mask = mask::padding(&embedded, n_seq, n_past, &device, dtype);
-                    masks.push((n_past, mask.clone()));
+                    let mask = mask::padding(&embedded, n_seq, counts, &device, dtype);
+                    masks.push((counts.clone(), mask.clone()));
                     mask
                 }
             };

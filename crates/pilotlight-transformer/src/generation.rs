@@ -71,7 +71,8 @@ pub fn generate(
         }
         on_token(token);
         tokens.push(token);
-        if tokens.len() == options.max_tokens || !decoder.has_position(past.next_position()) {
+        if tokens.len() == options.max_tokens || !decoder.has_position(past.next_positions().max())
+        {
             break;
         }
         state = decoder.next(token, &mut past, tuner);

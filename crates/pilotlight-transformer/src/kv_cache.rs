@@ -1,7 +1,9 @@
 //! Keys and values that stand in front of those of the sequence.
 
-use burn::tensor::DType;
+use burn::tensor::{DType, Tensor};
 use pilotlight_core::{BatchPrefix, KeyValue, Tuner};
+
+use crate::counts::Counts;
 
 /// What every layer already has when a sequence arrives: learned prefixes, and for a cache that grows, the tokens
 /// of earlier calls.
@@ -14,10 +16,17 @@ pub(crate) struct Past {
 #[derive(Debug)]
 pub(crate) struct LayerPast {
     past: Option<KeyValue>,
+    counts: Counts,
     grows: bool,
 }
 
 /// The learned prefixes of all layers, in the element type of the model: a method may learn in f32 on a model of less.
+///
+/// None has more slots than its longest row; one without any is left out.
+///
+/// # Panics
+///
+/// Panics if a prefix has not as many lengths as rows, or a row more keys than there are.
 pub(crate) fn prefixes(
     n_layers: usize,
     n_batch: usize,
@@ -27,8 +36,25 @@ pub(crate) fn prefixes(
     let of_layer = |layer| {
         let BatchPrefix { key_value, lengths } = tuner.prefix(layer, n_batch)?;
         let KeyValue { key, value } = key_value;
-        let key_value = KeyValue::new(key.cast(dtype), value.cast(dtype));
-        Some(BatchPrefix { key_value, lengths })
+        let n_slots = key.dims()[2];
+        let longest = lengths.iter().copied().max().unwrap_or(0);
+        assert_eq!(lengths.len(), n_batch, "one length of a prefix per row");
+        assert!(
+            longest <= n_slots,
+            "a prefix of {longest} in {n_slots} slots"
+        );
+        let kept = |slots: Tensor<4>| {
+            let slots = slots.cast(dtype);
+            if longest < n_slots {
+                slots.slice_dim(2, 0..longest)
+            } else {
+                slots
+            }
+        };
+        (longest > 0).then(|| BatchPrefix {
+            key_value: KeyValue::new(kept(key), kept(value)),
+            lengths,
+        })
     };
     (0..n_layers).map(of_layer).collect()
 }
@@ -39,20 +65,27 @@ impl Past {
         Self::new(prefixes, false)
     }
 
-    /// The learned prefixes of all layers, to which the keys and values of every call are added.
+    /// The learned prefixes of all layers, to which the keys and values of every call are added; no row may have
+    /// fewer of them than another.
     pub(crate) fn growing(prefixes: Vec<Option<BatchPrefix>>) -> Self {
         Self::new(prefixes, true)
     }
 
     fn new(prefixes: Vec<Option<BatchPrefix>>, grows: bool) -> Self {
-        let layers = prefixes
-            .into_iter()
-            .map(|past| LayerPast {
-                past: past.map(|past| past.key_value),
+        let of_layer = |prefix: Option<BatchPrefix>| {
+            let (past, counts) = match prefix {
+                Some(prefix) => (Some(prefix.key_value), Counts::new(prefix.lengths)),
+                None => (None, Counts::Same(0)),
+            };
+            LayerPast {
+                past,
+                counts,
                 grows,
-            })
-            .collect();
-        Self { layers }
+            }
+        };
+        Self {
+            layers: prefixes.into_iter().map(of_layer).collect(),
+        }
     }
 
     /// The keys and values of all layers.
@@ -66,26 +99,28 @@ impl Past {
         &mut self.layers[layer]
     }
 
-    /// The position of the next token: behind the longest past of any layer.
-    pub(crate) fn next_position(&self) -> usize {
-        let lengths = self.layers.iter().map(LayerPast::len);
-        lengths.max().unwrap_or(0)
+    /// The position of each row's next token: behind the longest past that it has in any layer.
+    pub(crate) fn next_positions(&self) -> Counts {
+        let counts = self.layers.iter().map(|layer| &layer.counts);
+        counts.fold(Counts::Same(0), |longest, counts| longest.larger(counts))
     }
 }
 
 impl LayerPast {
-    /// Number of earlier keys.
-    pub(crate) fn len(&self) -> usize {
-        self.past.as_ref().map_or(0, |past| past.key.dims()[2])
+    /// Number of earlier keys of each row; there are slots for the largest.
+    pub(crate) fn counts(&self) -> &Counts {
+        &self.counts
     }
 
-    /// All keys and values, the new ones behind the earlier ones.
+    /// All keys and values, the new ones behind the slots of the earlier ones.
     pub(crate) fn extend(&mut self, new: KeyValue) -> KeyValue {
         let all = match self.past.take() {
             Some(past) => past.append(new),
             None => new,
         };
         if self.grows {
+            assert_eq!(self.counts.as_slice().len(), 1, "new keys stand behind old");
+            self.counts = Counts::Same(all.key.dims()[2]);
             self.past = Some(all.clone());
         }
         all

@@ -27,6 +27,7 @@ pub mod save;
 
 mod attention;
 mod block;
+mod counts;
 mod decoder;
 mod embed;
 mod encoder;

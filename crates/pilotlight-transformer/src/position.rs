@@ -6,6 +6,8 @@
 
 use burn::tensor::{DType, Device, Tensor, TensorData, assert_shape};
 
+use crate::counts::Counts;
+
 /// The frequencies of rotary positions.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct RotaryConfig {
@@ -25,7 +27,7 @@ pub(crate) struct Llama3Scaling {
     pub(crate) original_positions: f64,
 }
 
-/// Cosines and sines `[1, 1, n_seq, d_head / 2]` of consecutive positions.
+/// Cosines and sines `[n_batch or 1, 1, n_seq, d_head / 2]` of consecutive positions.
 #[derive(Debug, Clone)]
 pub(crate) struct Rotary {
     cosine: Tensor<4>,
@@ -45,11 +47,11 @@ impl RotaryConfig {
             .collect()
     }
 
-    /// The tables of positions `first..first + n_seq`, both multiplied by `factor`.
+    /// The tables of each row's positions `first..first + n_seq`, both multiplied by `factor`.
     pub(crate) fn tables(
         &self,
         d_head: usize,
-        first: usize,
+        first: &Counts,
         n_seq: usize,
         factor: f64,
         device: &Device,
@@ -57,7 +59,9 @@ impl RotaryConfig {
     ) -> Rotary {
         let frequencies = self.frequencies(d_head);
         let table = |of: fn(f64) -> f64| {
-            let values: Vec<f32> = (first..first + n_seq)
+            let rows = first.as_slice().iter();
+            let values: Vec<f32> = rows
+                .flat_map(|&first| first..first + n_seq)
                 .flat_map(|position| {
                     frequencies
                         .iter()
@@ -66,7 +70,7 @@ impl RotaryConfig {
                 })
                 .map(|angle| (of(f64::from(angle)) * factor) as f32)
                 .collect();
-            let data = TensorData::new(values, [1, 1, n_seq, d_head / 2]);
+            let data = TensorData::new(values, [first.as_slice().len(), 1, n_seq, d_head / 2]);
             Tensor::from_data(data, (device, dtype))
         };
         Rotary {

@@ -1,5 +1,7 @@
 //! What a tuner sees of a model, and what it can do to it.
 
+mod prefixes;
+
 use std::{path::PathBuf, sync::Mutex};
 
 use burn::{
