@@ -93,21 +93,24 @@ fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), LoadError> {
 
 fn temporary_beside(path: &Path) -> Result<NamedTempFile, LoadError> {
     let folder = path.parent().filter(|folder| *folder != Path::new(""));
-    NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))
-        .map_err(|error| write_error(path, error))
+    let mut builder = tempfile::Builder::new();
+    // Temporary files are their owner's alone; a model is to be shared as far as the system's mask lets any file be.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    let file = builder.tempfile_in(folder.unwrap_or(Path::new(".")));
+    file.map_err(|error| write_error(path, error))
 }
 
 /// Gives a finished temporary file its name, once its content is on the disk.
 fn keep(file: NamedTempFile, path: &Path) -> Result<(), LoadError> {
     let finish = || {
-        // By name: the content may have been renamed to it.
+        let permissions = file.as_file().metadata()?.permissions();
+        // By name: the content may be that of another file, which was renamed to it.
         let written = fs::File::open(file.path())?;
-        // Temporary files are their owner's alone; a model is to be shared like any other file.
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            fs::set_permissions(file.path(), std::fs::Permissions::from_mode(0o644))?;
-        }
+        written.set_permissions(permissions)?;
         written.sync_all()
     };
     finish().map_err(|error| write_error(path, error))?;
