@@ -128,6 +128,29 @@ impl InitContext<'_> {
         random.set_stream(stream);
         random
     }
+
+    /// The token ids of the text of a key, of which there is at least one.
+    pub(crate) fn tokens(&self, key: &str, text: &str) -> Result<Vec<u32>, TunerError> {
+        let ids = self.vocabulary.encode(text);
+        let ids = ids.map_err(|error| TunerError::key(key, format!("has no tokens: {error}")))?;
+        if ids.is_empty() {
+            return Err(TunerError::key(key, "has no tokens"));
+        }
+        self.check_ids(key, &ids)?;
+        Ok(ids)
+    }
+
+    /// Refuses token ids that the model does not have.
+    pub(crate) fn check_ids(&self, key: &str, ids: &[u32]) -> Result<(), TunerError> {
+        let n_vocab = self.spec().n_vocab;
+        let Some(id) = ids.iter().find(|id| **id as usize >= n_vocab) else {
+            return Ok(());
+        };
+        let message = format!(
+            "needs token {id}, but the model has {n_vocab}\nhint: does the tokenizer belong to this model?"
+        );
+        Err(TunerError::key(key, message))
+    }
 }
 
 /// The words of a model and of a task, as far as a new tuner may ask for them.

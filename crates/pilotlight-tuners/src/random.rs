@@ -20,15 +20,20 @@ pub(crate) fn normal(random: &mut ChaCha8Rng, n: usize) -> Vec<f64> {
         .collect()
 }
 
+/// Independent numbers, uniform in `±bound`.
+pub(crate) fn uniform(random: &mut ChaCha8Rng, bound: f64, n: usize) -> Vec<f32> {
+    (0..n)
+        .map(|_| (bound * (2.0 * random.random::<f64>() - 1.0)) as f32)
+        .collect()
+}
+
 /// A matrix `[d_input, d_output]` uniform in `±1 / sqrt(d_input)`: PyTorch's default for a linear layer.
 pub(crate) fn fan_in_uniform(
     random: &mut ChaCha8Rng,
     d_input: usize,
     d_output: usize,
 ) -> TensorData {
-    let bound = 1.0 / (d_input as f64).sqrt();
-    let values: Vec<f32> = (0..d_input * d_output)
-        .map(|_| (bound * (2.0 * random.random::<f64>() - 1.0)) as f32)
-        .collect();
+    let bound = (d_input as f64).sqrt().recip();
+    let values = uniform(random, bound, d_input * d_output);
     TensorData::new(values, [d_input, d_output])
 }

@@ -219,7 +219,7 @@ fn fields_that_change_the_result_are_not_ignored() {
         folder.path(),
         &[
             "`peft_type` is \"VERA\"",
-            "`PROMPT_TUNING`, `PREFIX_TUNING`, `LORA`",
+            "`PROMPT_TUNING`, `P_TUNING`, `PREFIX_TUNING`, `LORA`",
         ],
     );
 }

@@ -30,7 +30,7 @@ fn keys_stand_beside_the_method() {
     let expected = SoftPromptConfig {
         prompt_length: Some(7),
         placement: Placement::Whole(Place::AfterPart("text".into())),
-        init: Init::RandomNormal,
+        init: Some(Init::RandomNormal),
         std: Some(0.5),
         ..SoftPromptConfig::default()
     };

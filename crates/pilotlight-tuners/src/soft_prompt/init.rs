@@ -8,24 +8,20 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{Init, SoftPromptConfig};
 use crate::{
-    adapter_files,
-    error::TunerError,
-    method::{InitContext, Method},
-    random::normal,
-    registry::AnyTuner,
+    adapter_files, error::TunerError, method::InitContext, random::normal, registry::AnyTuner,
 };
 
-/// The vectors `[prompt_length, d_model]`, in f32.
+/// The vectors, in f32. Those of each layer of a deep prompt start by the same rule, and with draws of their own.
 pub(super) fn vectors(
     config: &SoftPromptConfig,
     context: &InitContext<'_>,
+    random: &mut ChaCha8Rng,
 ) -> Result<TensorData, TunerError> {
-    let n_vectors = config.prompt_length();
+    let n_vectors = config.n_vectors(context.spec());
     let d_model = context.spec().d_model;
-    let mut random = context.random(SoftPromptConfig::NAME);
-    let values = match config.init {
+    let values = match config.first_values() {
         Init::Random => {
-            let mut values = normal(&mut random, n_vectors * d_model);
+            let mut values = normal(random, n_vectors * d_model);
             let norm = mean_norm(&context.base.word_embeddings());
             for vector in values.chunks_exact_mut(d_model) {
                 let own: f64 = vector.iter().map(|x| x * x).sum::<f64>().sqrt();
@@ -33,31 +29,38 @@ pub(super) fn vectors(
             }
             values.into_iter().map(|x| x as f32).collect()
         }
-        Init::RandomNormal => normal(&mut random, n_vectors * d_model)
+        Init::RandomNormal => normal(random, n_vectors * d_model)
             .into_iter()
             .map(|x| (x * config.std()) as f32)
             .collect(),
-        Init::Vocab => {
-            let words = words(config, context, n_vectors, &mut random)?;
-            embeddings(context, &words)
-        }
+        Init::Vocab => each_layer(config, n_vectors, || {
+            let words = words(config, context, config.prompt_length(), random)?;
+            Ok(embeddings(context, &words))
+        })?,
         Init::Text => {
             let text = config.text.as_deref().unwrap_or_default();
-            let ids = context
-                .vocabulary
-                .encode(text)
-                .map_err(|error| TunerError::key("text", format!("has no tokens: {error}")))?;
-            if ids.is_empty() {
-                return Err(TunerError::key("text", "has no tokens"));
-            }
-            check_ids(context, "text", &ids)?;
-            let ids: Vec<u32> = ids.into_iter().cycle().take(n_vectors).collect();
-            embeddings(context, &ids)
+            let ids = context.tokens("text", text)?;
+            let ids = ids.into_iter().cycle().take(config.prompt_length());
+            let values = embeddings(context, &ids.collect::<Vec<_>>());
+            each_layer(config, n_vectors, || Ok(values.clone()))?
         }
-        Init::Labels => labels(config, context, &mut random)?,
+        Init::Labels => each_layer(config, n_vectors, || labels(config, context, random))?,
         Init::From => return saved(config, context),
     };
     Ok(TensorData::new(values, [n_vectors, d_model]))
+}
+
+/// The vectors of one layer behind the other.
+fn each_layer(
+    config: &SoftPromptConfig,
+    n_vectors: usize,
+    mut layer: impl FnMut() -> Result<Vec<f32>, TunerError>,
+) -> Result<Vec<f32>, TunerError> {
+    let mut values = Vec::new();
+    for _ in 0..n_vectors / config.prompt_length() {
+        values.extend(layer()?);
+    }
+    Ok(values)
 }
 
 /// The mean length of the word embeddings; summed on the CPU in chunks, to hold no second copy of them.
@@ -137,7 +140,7 @@ fn labels(
     let mut all = Vec::with_capacity(n_vectors * context.spec().d_model);
     let known = label_words.iter().filter(|ids| !ids.is_empty());
     for ids in known.take(n_vectors) {
-        check_ids(context, "init", ids)?;
+        context.check_ids("init", ids)?;
         let tokens = embeddings(context, ids);
         let mean = (0..context.spec().d_model).map(|column| {
             let column = tokens.iter().skip(column).step_by(context.spec().d_model);
@@ -164,8 +167,18 @@ fn saved(config: &SoftPromptConfig, context: &InitContext<'_>) -> Result<TensorD
             ),
         ));
     };
-    let [found, _] = prompt.vectors.dims();
-    let expected = config.prompt_length();
+    if prompt.config.deep != config.deep {
+        let message = match config.deep {
+            true => {
+                "is set, but the saved prompt has vectors for the input alone\nhint: leave it out"
+            }
+            false => {
+                "is not set, but the saved prompt has vectors for every layer\nhint: set `deep = true`"
+            }
+        };
+        return Err(TunerError::key("deep", message));
+    }
+    let (found, expected) = (prompt.config.prompt_length(), config.prompt_length());
     if found != expected {
         return Err(TunerError::key(
             "prompt_length",
@@ -175,19 +188,6 @@ fn saved(config: &SoftPromptConfig, context: &InitContext<'_>) -> Result<TensorD
         ));
     }
     Ok(prompt.vectors.val().into_data())
-}
-
-fn check_ids(context: &InitContext<'_>, key: &str, ids: &[u32]) -> Result<(), TunerError> {
-    let n_vocab = context.spec().n_vocab;
-    match ids.iter().find(|id| **id as usize >= n_vocab) {
-        Some(id) => Err(TunerError::key(
-            key,
-            format!(
-                "needs token {id}, but the model has {n_vocab}\nhint: does the tokenizer belong to this model?"
-            ),
-        )),
-        None => Ok(()),
-    }
 }
 
 /// The word embeddings of `ids`, one behind the other.

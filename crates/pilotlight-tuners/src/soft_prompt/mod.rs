@@ -11,13 +11,33 @@
 //! In contrast to PEFT's prompt tuning, a prompt may also stand in the middle, behind the input or at several places,
 //! its random initialisation matches the length of word embeddings, and padding never moves a position.
 //!
+//! # P-tuning
+//!
+//! With `encoder = "mlp"` or `"lstm"` the prompt is the output `g(E)` of a network while it is trained (Liu et al.
+//! 2021, "GPT Understands, Too"), which ties its vectors to each other. What is learned is `E` `[m, d_model]` and the
+//! network; checkpoints keep both, the adapter's folder holds the `m * d_model` numbers of `g(E)` alone and is that of
+//! a plain prompt. It is worth a try where a plain prompt learns slowly or its result hangs on the seed: the network
+//! costs memory while training, and nothing later. See [`encoder`] for its equations.
+//!
+//! # Deep prompts
+//!
+//! With `deep = true` there are `m` vectors `P_l` for every layer (Liu et al. 2022, "P-Tuning v2"; Jia et al. 2022,
+//! "Visual Prompt Tuning", `deep`). The states at the prompt's positions are replaced in front of each layer:
+//!
+//! `x_0 = [P_0; E]`, and layer l computes `layer_l([P_l; x_l])` with `x_l` the states of the tokens.
+//!
+//! `n_layers * m * d_model` numbers are trained. It says more than a prompt at the input alone, at the same length;
+//! prefix tuning has the same reach with the frozen projections left out.
+//!
 //! | module | concept |
 //! |---|---|
 //! | [`config`] | the keys of `method = "soft-prompt"` |
 //! | [`placement`] | where the vectors stand |
 //! | `init` | what they are at first |
+//! | [`encoder`] | the networks of P-tuning |
 
 pub mod config;
+pub mod encoder;
 mod init;
 pub mod placement;
 #[cfg(test)]
@@ -29,34 +49,59 @@ use burn::{
 };
 use pilotlight_core::{Embedded, EmbeddedRow, Tuner};
 
+use crate::method::Method;
+
 pub use self::{
     config::{Init, SoftPromptConfig},
+    encoder::{EncoderKind, PromptEncoder},
     placement::{Place, PlacedVectors, Placement},
 };
 
 /// Learned vectors among the input embeddings.
 #[derive(Module, Debug)]
 pub struct SoftPrompt {
-    /// The vectors `[prompt_length, d_model]`, in f32 whatever the type of the base.
+    /// The vectors `[prompt_length, d_model]`, in f32 whatever the type of the base; of a deep prompt those of all
+    /// layers `[n_layers * prompt_length, d_model]`; with an encoder, its input.
     pub vectors: Param<Tensor<2>>,
+    /// The network that makes the prompt of the vectors.
+    pub encoder: Option<PromptEncoder>,
     #[module(skip)]
     pub(crate) config: SoftPromptConfig,
 }
 
 impl SoftPrompt {
-    /// A prompt of the given vectors `[prompt_length, d_model]`.
+    /// A prompt of the given vectors `[prompt_length, d_model]`, deep `[n_layers * prompt_length, d_model]`, without an
+    /// encoder whatever the keys say.
     ///
     /// # Panics
     ///
     /// Panics if there are not as many vectors as `config` says.
     pub fn new(config: SoftPromptConfig, vectors: impl Into<TensorData>, device: &Device) -> Self {
         let vectors = Param::<Tensor<2>>::from_data(vectors, device);
-        assert_eq!(
-            vectors.dims()[0],
-            config.prompt_length(),
-            "as many vectors as the prompt is long"
-        );
-        Self { vectors, config }
+        let ([n_vectors, _], prompt_length) = (vectors.dims(), config.prompt_length());
+        let as_many = match config.deep {
+            true => n_vectors > 0 && n_vectors.is_multiple_of(prompt_length),
+            false => n_vectors == prompt_length,
+        };
+        assert!(as_many, "as many vectors as the prompt is long");
+        Self {
+            vectors,
+            encoder: None,
+            config: config.saved(),
+        }
+    }
+
+    /// What the model reads: the vectors, or what the encoder makes of them.
+    ///
+    /// # Shapes
+    ///
+    /// - result: as [`vectors`](Self::vectors)
+    pub fn prompt(&self) -> Tensor<2> {
+        let vectors = self.vectors.val();
+        match &self.encoder {
+            Some(encoder) => encoder.forward(vectors),
+            None => vectors,
+        }
     }
 }
 
@@ -66,11 +111,42 @@ impl Tuner for SoftPrompt {
     /// - input: `[n_batch, n_seq, d_model]`
     /// - output: `[n_batch, n_seq + prompt_length, d_model]`
     fn embed(&self, embedded: Embedded) -> Embedded {
-        let vectors = self.vectors.val().cast(embedded.embeddings.dtype());
-        let [prompt_length, _] = vectors.dims();
+        let prompt_length = self.config.prompt_length();
+        let vectors = self.prompt().slice_dim(0, 0..prompt_length);
+        let vectors = vectors.cast(embedded.embeddings.dtype());
         embedded.insert(vectors, |row| {
             self.config.placement.insertions(row, prompt_length)
         })
+    }
+
+    /// # Shapes
+    ///
+    /// - input and output: `[n_batch, n_seq, d_model]`
+    fn layer_input(&self, layer: usize, rows: &[EmbeddedRow], input: Tensor<3>) -> Tensor<3> {
+        if !self.config.deep || layer == 0 {
+            return input;
+        }
+        let prompt_length = self.config.prompt_length();
+        let vectors = layer * prompt_length..(layer + 1) * prompt_length;
+        let vectors = self.prompt().slice_dim(0, vectors);
+        let [n_batch, n_seq, _] = input.dims();
+        // Products with ones and zeros, since the gradient of a selection runs row by row on a GPU.
+        let mut kept = vec![1f32; n_batch * n_seq];
+        let mut placed = vec![0f32; n_batch * n_seq * prompt_length];
+        for (index, row) in rows.iter().enumerate() {
+            for (position, vector) in self.config.placement.positions(row, prompt_length) {
+                let slot = index * n_seq + position;
+                kept[slot] = 0.0;
+                placed[slot * prompt_length + vector] = 1.0;
+            }
+        }
+        let (device, dtype) = (input.device(), input.dtype());
+        let constant = |values: Vec<f32>, width: usize| {
+            let data = TensorData::new(values, [n_batch, n_seq, width]);
+            Tensor::<3>::from_data(data, &device).cast(dtype)
+        };
+        let placed = constant(placed, prompt_length).matmul(vectors.cast(dtype).unsqueeze());
+        input * constant(kept, 1) + placed
     }
 
     fn untouched(&self, _index: usize, row: &EmbeddedRow) -> usize {

@@ -90,6 +90,26 @@ impl Placement {
         }
     }
 
+    /// The position of each vector in a row that holds no other inserted ones, as `(position, vector)`.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the row holds more or fewer.
+    pub(crate) fn positions(&self, row: &EmbeddedRow, prompt_length: usize) -> Vec<(usize, usize)> {
+        assert_eq!(
+            row.len - row.n_tokens(),
+            prompt_length,
+            "a deep prompt finds its vectors in the layers only where nothing else is inserted"
+        );
+        let mut insertions = self.insertions(row, prompt_length);
+        insertions.sort_by_key(|insertion| insertion.before_token);
+        let vectors = insertions
+            .into_iter()
+            .flat_map(|insertion| insertion.vectors);
+        let is_inserted = |position: &usize| row.token_positions.binary_search(position).is_err();
+        (0..row.len).filter(is_inserted).zip(vectors).collect()
+    }
+
     /// All places, in order.
     pub(crate) fn places(&self) -> impl Iterator<Item = &Place> {
         let (whole, split) = match self {

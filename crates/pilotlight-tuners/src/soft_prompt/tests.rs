@@ -1,3 +1,6 @@
+mod deep;
+mod encoder;
+
 use std::collections::HashSet;
 
 use burn::tensor::{Device, Tensor};
@@ -130,7 +133,7 @@ fn tokens(config: &SoftPromptConfig) -> Vec<u32> {
 
 fn with_init(init: Init, prompt_length: usize) -> SoftPromptConfig {
     SoftPromptConfig {
-        init,
+        init: Some(init),
         ..config(Placement::default(), prompt_length)
     }
 }
