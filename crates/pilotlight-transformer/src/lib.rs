@@ -49,4 +49,4 @@ pub use head::ClassificationHead;
 pub use hidden::Hidden;
 pub use load::{LoadOptions, Pretrained, init_random, load_bytes, load_folder};
 pub use model::Model;
-pub use save::save_folder;
+pub use save::{save_classifier, save_folder};

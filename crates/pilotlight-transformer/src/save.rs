@@ -11,6 +11,7 @@ use tempfile::NamedTempFile;
 use crate::{
     checkpoint::WEIGHTS_FILE,
     error::{List, LoadError},
+    head::ClassificationHead,
     load::CONFIG_FILE,
     model::Model,
 };
@@ -29,11 +30,86 @@ pub fn save_folder(
     out: &Path,
     dtype: DType,
 ) -> Result<(), LoadError> {
+    let config = read_config(source)?;
+    let tensors = model.export(&|_| true);
+    write_folder(config, tensors, out, dtype)
+}
+
+/// Writes a classifier as [`save_folder`] writes a model: with the head's tensors, the names of its classes, and the
+/// architecture that has such a head. A language-model head is left out.
+///
+/// # Errors
+///
+/// As [`save_folder`], and if there are not as many labels as classes.
+pub fn save_classifier(
+    model: &Model,
+    head: &ClassificationHead,
+    labels: &[String],
+    source: &Path,
+    out: &Path,
+    dtype: DType,
+) -> Result<(), LoadError> {
+    if labels.len() != head.n_labels() {
+        let (n_labels, n_classes) = (labels.len(), head.n_labels());
+        let problem = format!("the head has {n_classes} classes, not {n_labels}");
+        return Err(LoadError::Import(List(vec![problem])));
+    }
+    let mut config = read_config(source)?;
+    let by_id = labels.iter().enumerate();
+    let by_id = by_id.map(|(id, label)| (id.to_string(), label.as_str().into()));
+    config.insert("id2label".to_owned(), Value::Object(by_id.collect()));
+    let by_label = labels.iter().enumerate();
+    let by_label = by_label.map(|(id, label)| (label.clone(), id.into()));
+    config.insert("label2id".to_owned(), Value::Object(by_label.collect()));
+    config.remove("num_labels");
+    let names = config
+        .get_mut("architectures")
+        .and_then(Value::as_array_mut);
+    let is_named = names.map(|names| {
+        for name in names {
+            *name = name.as_str().map(classifier_of).into();
+        }
+    });
+    // Without a name, loaders take a decoder for a language model and miss its head.
+    let own = match (&model.spec().head_path, is_named) {
+        (Some(path), Some(())) => Some(format!("{path}.")),
+        _ => None,
+    };
+    let is_own = |name: &str| own.as_ref().is_some_and(|path| name.starts_with(path));
+    let mut tensors = model.export(&|name| !is_own(name));
+    tensors.extend(head.export());
+    write_folder(config, tensors, out, dtype)
+}
+
+/// The classifier of an architecture: `LlamaForSequenceClassification` of `LlamaForCausalLM`.
+fn classifier_of(architecture: &str) -> String {
+    let ends = ["For", "LMHead", "Model"].map(|end| architecture.find(end));
+    let end = ends.into_iter().flatten().min();
+    let family = &architecture[..end.unwrap_or(architecture.len())];
+    format!("{family}ForSequenceClassification")
+}
+
+/// The configuration in a folder, or at a path of its own.
+fn read_config(source: &Path) -> Result<Map<String, Value>, LoadError> {
     let source = if source.is_dir() {
         source.join(CONFIG_FILE)
     } else {
         source.to_owned()
     };
+    let text = fs::read(&source).map_err(|error| read_error(&source, error))?;
+    serde_json::from_slice(&text).map_err(|error| LoadError::File {
+        path: source,
+        problem: format!("is not a JSON object: {error}"),
+        hint: "name the configuration that the model was made from".to_owned(),
+    })
+}
+
+fn write_folder(
+    mut config: Map<String, Value>,
+    tensors: Vec<(String, TensorData)>,
+    out: &Path,
+    dtype: DType,
+) -> Result<(), LoadError> {
     let name = match dtype {
         DType::F32 => "float32",
         DType::F16 => "float16",
@@ -43,19 +119,10 @@ pub fn save_folder(
             return Err(LoadError::Import(List(vec![problem])));
         }
     };
-    let text = fs::read(&source).map_err(|error| read_error(&source, error))?;
-    let mut config: Map<String, Value> =
-        serde_json::from_slice(&text).map_err(|error| LoadError::File {
-            path: source,
-            problem: format!("is not a JSON object: {error}"),
-            hint: "name the configuration that the model was made from".to_owned(),
-        })?;
     config.remove("torch_dtype");
     config.insert("dtype".to_owned(), Value::String(name.to_owned()));
     let config = serde_json::to_vec_pretty(&config).expect("JSON values can be written");
-
-    let tensors = model
-        .export(&|_| true)
+    let tensors = tensors
         .into_iter()
         .map(|(name, data)| (name, data.convert_dtype(dtype)))
         .collect();
