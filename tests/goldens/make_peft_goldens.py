@@ -23,7 +23,7 @@ Families: `llama` (3 layers, grouped queries, untied head), `qwen2` (2, grouped,
 `bert` (2, a classifier of 3 classes) and `llama-cls` (a Llama with a `score` head of 3 classes, read at the last token;
 its rows are run one by one, since PEFT with a prompt reads the padding's state in a padded batch).
 
-Methods, see `maker/methods.py` for their settings:
+Methods, see `maker/methods.py` for their settings and for the families that lack them:
 
     prompt, prefix, lora, rslora-all-linear, houlsby, pfeiffer, parallel
     dora, dora-all-linear       with `lora_magnitude_vector`; the second with `rank_pattern` and `alpha_pattern`
@@ -32,13 +32,18 @@ Methods, see `maker/methods.py` for their settings:
                                 `embedding.weight`, `mlp_head.{0,2,4}.weight|bias`;
                                 with LSTM `lstm_head.{weight,bias}_{ih,hh}_l{0,1}[_reverse]`, `mlp_head.{0,2}.*`
     prefix-projection           likewise: `embedding.weight`, `transform.{0,2}.weight|bias`
-    lora-embeddings-head        LoRA on the word embeddings (`lora_embedding_A`, `lora_embedding_B`), the head, q and v
-    lora-bias, lora-bias-all    `bias="lora_only"` and `"all"`: biases of the base are trained and saved
+    lora-embeddings-head        LoRA on the word embeddings (`lora_embedding_A`, `lora_embedding_B`), the head, q and v;
+                                where targets are called `embed_tokens` or `lm_head` PEFT also saves the frozen base
+                                weights of both (`.base_layer.weight`), to be passed over
+    lora-bias, lora-bias-all    `bias="lora_only"` and `"all"`: biases of the base, trained with the rest, are saved as
+                                `PATH.bias`, those of a LoRA's layer as `PATH.base_layer.bias`; of BERT's classifier
+                                there are two copies that nobody reads (`.original_module.`, `.modules_to_save.`)
     pissa, olora                `start/` is the factors as PEFT initialised them on the base, which becomes W - s B A: so
                                 `expected` is what the untuned model gives. Singular vectors have no sign: compare
                                 products and losses. `end/` is the plain LoRA of rank 2r that PEFT converts it to.
     orthogonal, gaussian        `start/` as initialised, B A = 0: `expected` is what the untuned model gives
-    lora-plus                   `lora_plus_ratio`, and `learning_rates` for each tensor of the adapter
+    lora-plus                   `lora_plus_ratio`, and `learning_rates` for each tensor of the adapter; PEFT gives the
+                                bias of a classifier the rate of B too
     lora-layers                 layers_to_transform, layers_pattern, a regular expression, exclude_modules
 """
 

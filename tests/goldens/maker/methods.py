@@ -48,6 +48,30 @@ PATTERNS = {
                  alpha_pattern={"attention.output.dense": 3, "output.dense": 10}),
 }
 
+EMBEDDINGS_HEAD = {
+    # PEFT warns that a head which shares the embedding's weight gets a LoRA of its own; `ensure_weight_tying`, which
+    # should share that too, makes folders that it cannot load again (GPT-2), so there are no golden files of it.
+    "llama": dict(target_modules=["embed_tokens", "lm_head", "q_proj", "v_proj"]),
+    "qwen2": dict(target_modules=["embed_tokens", "lm_head", "q_proj", "v_proj"]),
+    "gpt2": dict(target_modules=["wte", "lm_head", "c_attn"]),
+    "bert": dict(target_modules=["word_embeddings", "query", "value"]),
+}
+LAYERS = {
+    "llama": dict(target_modules=["q_proj", "k_proj", "v_proj"], layers_to_transform=[0, 2],
+                  exclude_modules=["layers.2.self_attn.k_proj", "layers.1.self_attn.q_proj"]),
+    "qwen2": dict(target_modules=r".*\.1\.(self_attn\.[qo]_proj|mlp\.up_proj)"),
+    "gpt2": dict(target_modules=["c_attn", "c_proj"], layers_to_transform=1, layers_pattern="h",
+                 exclude_modules=["mlp.c_proj"]),
+    "bert": dict(target_modules=r".*attention.*(query|value|dense)", exclude_modules=r".*layer\.0\..*\.value"),
+}
+# A Llama has no biases: there is nothing to train or to save.
+WITH_BIAS = ("qwen2", "gpt2", "bert")
+
+
+def initialised(init, families=ALL):
+    return Method(LoraConfig, LORA | dict(init_lora_weights=init), 5e-3, families, disturbed=False)
+
+
 METHODS = {
     "prompt": Method(PromptTuningConfig, dict(num_virtual_tokens=5), 5e-2, (*ALL, "llama-cls")),
     "prefix": Method(PrefixTuningConfig, dict(num_virtual_tokens=3), 5e-2),
@@ -62,6 +86,16 @@ METHODS = {
                                                       encoder_num_layers=2, encoder_dropout=0.0)),
     "prefix-projection": Method(PrefixTuningConfig, dict(num_virtual_tokens=3, prefix_projection=True,
                                                          encoder_hidden_size=12)),
+    "lora-embeddings-head": Method(LoraConfig, LORA, by_family=EMBEDDINGS_HEAD),
+    "lora-bias": Method(LoraConfig, LORA | dict(bias="lora_only"), families=WITH_BIAS),
+    "lora-bias-all": Method(LoraConfig, LORA | dict(bias="all"), families=WITH_BIAS),
+    "pissa": initialised("pissa"),
+    # PEFT takes GPT-2's Conv1D weight untransposed for OLoRA and fails at the first forward pass.
+    "olora": initialised("olora", ("llama", "qwen2", "bert")),
+    "orthogonal": initialised("orthogonal"),
+    "gaussian": initialised("gaussian"),
+    "lora-plus": Method(LoraConfig, LORA, 1e-3, ("llama", "bert"), lora_plus_ratio=16.0),
+    "lora-layers": Method(LoraConfig, LORA, by_family=LAYERS),
 }
 NAMES = [*METHODS, *BOTTLENECKS]
 

@@ -2,10 +2,13 @@
 
 import json
 import shutil
+import tempfile
+from pathlib import Path
 
 import torch
 from peft import PeftModel
-from safetensors.torch import save_file
+from peft.optimizers import create_loraplus_optimizer
+from safetensors.torch import load_file, save_file
 
 from .bottlenecks import BOTTLENECKS
 from .families import OUT, batch_loss, batch_of, is_classifier, load, read_data
@@ -45,10 +48,26 @@ def save_encoder(model, folder):
             save_file({name: value.contiguous() for name, value in weights.items()}, folder / "encoder.safetensors")
 
 
-def disturb(model):
+def save_as_lora(model, start, folder):
+    """A LoRA of rank 2r on the original base: what was learned, and what was taken out of the base, negative."""
+    save(model, folder)
+    whole = load_file(folder / "adapter_model.safetensors")
+    with tempfile.TemporaryDirectory() as temporary:  # PEFT writes into the folder of the start
+        copy = Path(temporary) / "start"
+        shutil.copytree(start, copy)
+        model.save_pretrained(folder, path_initial_model_for_weight_conversion=copy)
+    (folder / "README.md").unlink(missing_ok=True)
+    tidy(folder / "adapter_config.json")
+    # PEFT forgets the classifier here.
+    converted = load_file(folder / "adapter_model.safetensors")
+    save_file(whole | converted, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+
+
+def disturb(model, biases):
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            if any(part in name for part in DISTURBED):
+            bias = biases and name.endswith(".bias") and parameter.requires_grad
+            if bias or any(part in name for part in DISTURBED):
                 parameter += 0.2 * torch.randn_like(parameter)
 
 
@@ -89,6 +108,33 @@ def train(model, family, rows, optimizer):
     return losses
 
 
+def make_optimizer(model, method):
+    """AdamW and the settings that `training.json` tells of it."""
+    if method.lora_plus_ratio is None:
+        trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        optimizer = torch.optim.AdamW(trained, lr=method.learning_rate)
+        weight_decay, more = optimizer.defaults["weight_decay"], {}
+    else:
+        optimizer = create_loraplus_optimizer(model, torch.optim.AdamW, lr=method.learning_rate,
+                                              loraplus_lr_ratio=method.lora_plus_ratio)
+        # PEFT takes decay and rate from its groups; among them is the bias of a classifier, at the rate of B.
+        (weight_decay,) = {group["weight_decay"] for group in optimizer.param_groups}
+        names = {id(parameter): name for name, parameter in model.named_parameters()}
+        rates = {names[id(parameter)].replace("modules_to_save.", "").replace("default.", ""): group["lr"]
+                 for group in optimizer.param_groups for parameter in group["params"]}
+        more = {"lora_plus_ratio": method.lora_plus_ratio, "learning_rates": rates}
+    settings = {
+        "optimizer": "adamw",
+        "learning_rate": method.learning_rate,
+        "weight_decay": weight_decay,
+        "betas": list(optimizer.defaults["betas"]),
+        "epsilon": optimizer.defaults["eps"],
+        "batch_size": BATCH_SIZE,
+        "steps": STEPS,
+    } | more
+    return optimizer, settings
+
+
 def write_method(family, name):
     folder = OUT / family / name
     shutil.rmtree(folder, ignore_errors=True)
@@ -97,28 +143,20 @@ def write_method(family, name):
     torch.manual_seed(len(family) + len(name))
     model = make(family, name)
     if method.disturbed:
-        disturb(model)
+        disturb(model, biases="bias" in method.keys)
     save(model, folder / "start")
-
     model.eval()
     expected = expected_logits(model, family, rows)
     save_file(expected, folder / "expected.safetensors")
+
+    optimizer, settings = make_optimizer(model, method)
+    losses = train(model, family, rows, optimizer)
+    (folder / "training.json").write_text(json.dumps(settings | {"losses": losses}, indent=1) + "\n")
+    trained = expected_logits(model.eval(), family, rows)
+    if method.keys.get("init_lora_weights") in ("pissa", "olora"):
+        save_as_lora(model, folder / "start", folder / "end")
+    else:
+        save(model, folder / "end")
     if name not in BOTTLENECKS:
         check_reload(folder / "start", family, rows, expected)
-
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=method.learning_rate)
-    losses = train(model, family, rows, optimizer)
-    save(model, folder / "end")
-    defaults = optimizer.defaults
-    settings = {
-        "optimizer": "adamw",
-        "learning_rate": method.learning_rate,
-        "weight_decay": defaults["weight_decay"],
-        "betas": list(defaults["betas"]),
-        "epsilon": defaults["eps"],
-        "batch_size": BATCH_SIZE,
-        "steps": STEPS,
-        "losses": losses,
-    }
-    (folder / "training.json").write_text(json.dumps(settings, indent=1) + "\n")
+        check_reload(folder / "end", family, rows, trained)
