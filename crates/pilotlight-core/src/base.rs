@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use burn::{nn::Linear, tensor::Tensor};
 
-use crate::{site::Site, spec::ModelSpec, tokens::TokenRow, tuner::KeyValue};
+use crate::{key_value::KeyValue, site::Site, spec::ModelSpec, tokens::TokenRow};
 
 /// A frozen model, as far as a new tuner may ask for it. Only the shape and the word embeddings must be there: a
 /// method that needs more says so.

@@ -6,7 +6,8 @@
 //!
 //! | module | concept |
 //! |---|---|
-//! | [`tuner`] | the trait [`Tuner`] and the values it exchanges with a model |
+//! | [`tuner`] | the trait [`Tuner`] |
+//! | [`key_value`] | keys and values in front of those of a sequence |
 //! | [`site`] | the names of the places inside a layer |
 //! | [`spec`] | what a method may know of a model |
 //! | [`tokens`] | rows of token ids without padding |
@@ -31,6 +32,7 @@
 
 pub mod base;
 pub mod embedded;
+pub mod key_value;
 pub mod site;
 pub mod spec;
 pub mod tokens;
@@ -38,7 +40,8 @@ pub mod tuner;
 
 pub use base::{Base, Shape};
 pub use embedded::{Embedded, EmbeddedRow, Insertion};
+pub use key_value::{BatchPrefix, KeyValue};
 pub use site::{Projection, Site, Sublayer};
 pub use spec::{ModelSpec, ProjectionSpec};
 pub use tokens::{Anchors, TokenRow};
-pub use tuner::{BatchPrefix, Identity, KeyValue, Tuner};
+pub use tuner::{Identity, Tuner};

@@ -1,67 +1,17 @@
-//! The trait of every method, and the values it exchanges with a model.
+//! The trait of every method.
 
 use std::fmt::Debug;
 
 use burn::{
     nn::Linear,
-    tensor::{Int, Tensor, assert_shape},
+    tensor::{Int, Tensor},
 };
 
 use crate::{
     embedded::{Embedded, EmbeddedRow},
+    key_value::BatchPrefix,
     site::{Site, Sublayer},
 };
-
-/// Keys and values of one layer's attention.
-#[derive(Debug, Clone)]
-pub struct KeyValue {
-    /// Keys `[n_batch, n_kv_heads, n_seq, d_head]`.
-    pub key: Tensor<4>,
-    /// Values `[n_batch, n_kv_heads, n_seq, d_head]`.
-    pub value: Tensor<4>,
-}
-
-impl KeyValue {
-    /// Keys and values of the same shape.
-    ///
-    /// # Panics
-    ///
-    /// Panics if the shapes differ.
-    pub fn new(key: Tensor<4>, value: Tensor<4>) -> Self {
-        let [n_batch, n_kv_heads, n_seq, d_head] = key.dims();
-        assert_shape!(value, [n_batch, n_kv_heads, n_seq, d_head]);
-        Self { key, value }
-    }
-
-    /// `self` with `later` behind it along the sequence.
-    pub fn append(self, later: Self) -> Self {
-        Self::new(
-            Tensor::cat(vec![self.key, later.key], 2),
-            Tensor::cat(vec![self.value, later.value], 2),
-        )
-    }
-}
-
-/// Keys and values in front of the rows of a batch.
-#[derive(Debug, Clone)]
-pub struct BatchPrefix {
-    /// Keys and values `[n_batch, n_kv_heads, n_prefix, d_head]`.
-    pub key_value: KeyValue,
-    /// How many of the `n_prefix` slots each row has; those behind them are padding of unspecified (finite) content,
-    /// which a model hides.
-    pub lengths: Vec<usize>,
-}
-
-impl From<KeyValue> for BatchPrefix {
-    /// The same number for every row.
-    fn from(key_value: KeyValue) -> Self {
-        let [n_batch, _, n_prefix, _] = key_value.key.dims();
-        Self {
-            key_value,
-            lengths: vec![n_prefix; n_batch],
-        }
-    }
-}
 
 /// Where a method may touch a frozen transformer. Every default is the identity.
 ///
@@ -165,8 +115,12 @@ pub trait Tuner: Debug + Send + Sync {
         None
     }
 
-    /// How many first positions of row `index` of the batch have states in a causal model that depend on no
-    /// parameter of the tuner. A model need not carry gradients through them.
+    /// How many first positions of row `index` of the batch have, in a causal model, the states that they have without
+    /// this tuner: no hook changes anything of them.
+    ///
+    /// A model that is trained may run them without the tuner and without gradients, and call the hooks of the layers
+    /// with the rest of the row alone. That is why it must be 0 for a row which [`layer_input`](Tuner::layer_input)
+    /// changes: its positions are those of the whole row.
     fn untouched(&self, _index: usize, _row: &EmbeddedRow) -> usize {
         0
     }
@@ -187,4 +141,8 @@ impl dyn Tuner + '_ {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Identity;
 
-impl Tuner for Identity {}
+impl Tuner for Identity {
+    fn untouched(&self, _index: usize, row: &EmbeddedRow) -> usize {
+        row.len
+    }
+}

@@ -115,7 +115,7 @@ pub fn save_adapter(
         path: folder.to_owned(),
         source,
     })?;
-    let config = tuner.saved_config();
+    let config = tuner.config().saved();
     let head = head.unwrap_or_default();
     let mut modules_to_save: Vec<String> = head
         .iter()
@@ -263,7 +263,7 @@ fn describe_own(folder: &Path, path: &Path) -> Result<Description, TunerError> {
             ),
         );
     }
-    if matches!(own.tuner, TunerConfig::Saved(_)) {
+    if own.tuner.names_folder() {
         problems.push(
             "tuner",
             "names another adapter, expected a method and its keys",

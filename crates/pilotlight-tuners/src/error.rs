@@ -67,6 +67,13 @@ impl Problems {
         });
     }
 
+    /// Adds the problems of a part, whose keys stand behind `prefix`.
+    pub(crate) fn extend_from(&mut self, prefix: &str, part: Self) {
+        for Problem { key, message } in part.0 {
+            self.push(format!("{prefix}{key}"), message);
+        }
+    }
+
     /// The problems in the order of their discovery.
     pub fn listed(&self) -> &[Problem] {
         &self.0

@@ -7,6 +7,7 @@
 //! | [`lora`] | low-rank updates of projections (Hu et al. 2021); hooks `project_output`, `merged_output` |
 //! | [`ia3`] | factors on keys, values and inner activations (Liu et al. 2022); hooks `project_input`, `project_output`, `merged_input`, `merged_output` |
 //! | [`bottleneck`] | narrow layers behind or beside the residual branches (Houlsby et al. 2019, Pfeiffer et al. 2021, He et al. 2022); hook `sublayer_output` |
+//! | [`compose`] | several of these at once |
 //! | [`untuned`] | no tuner |
 //! | [`targets`] | rules that choose projections by their names |
 //! | [`registry`] | [`AnyTuner`] and [`TunerConfig`] over all methods |
@@ -15,6 +16,7 @@
 
 pub mod adapter_files;
 pub mod bottleneck;
+pub mod compose;
 pub mod error;
 mod files;
 pub mod ia3;
@@ -34,6 +36,7 @@ pub mod untuned;
 
 pub use adapter_files::{BaseInfo, SavedAdapter, TaskType, load_adapter, save_adapter};
 pub use bottleneck::{Activation, Bottleneck, BottleneckConfig, BottleneckKind};
+pub use compose::{Compose, ComposeConfig};
 pub use error::{Problem, Problems, TunerError};
 pub use ia3::{Ia3, Ia3Config};
 pub use lora::{Lora, LoraConfig, LowRank};

@@ -16,6 +16,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     error::{Problems, TunerError},
     peft::PeftFields,
+    registry::TunerConfig,
 };
 
 /// The keys of a method, and everything that the registry needs to know of it.
@@ -31,6 +32,12 @@ pub trait Method: Serialize + DeserializeOwned + Clone + std::fmt::Debug {
         0
     }
 
+    /// Whether it fails to tell its own inserted vectors from those of another method, and so must be the only one
+    /// that inserts any.
+    fn inserts_alone(&self) -> bool {
+        false
+    }
+
     /// Positions of every row that it takes for itself: those of inserted vectors, or of a prefix.
     fn reserve(&self) -> usize {
         self.inserted()
@@ -41,9 +48,20 @@ pub trait Method: Serialize + DeserializeOwned + Clone + std::fmt::Debug {
         Vec::new()
     }
 
+    /// The same, each with the key that mentions it.
+    fn mentions(&self) -> Vec<(String, &str)> {
+        let parts = self.parts().into_iter();
+        parts.map(|part| ("placement".to_owned(), part)).collect()
+    }
+
     /// The paths among the keys.
     fn paths_mut(&mut self) -> Vec<&mut PathBuf> {
         Vec::new()
+    }
+
+    /// The tuners that this one consists of.
+    fn composed(&self) -> &[TunerConfig] {
+        &[]
     }
 
     /// Adds everything that is wrong with the keys for a model of this shape.
@@ -116,6 +134,17 @@ impl InitContext<'_> {
     /// The shape of the model.
     pub fn spec(&self) -> &ModelSpec {
         self.base.spec()
+    }
+
+    /// The context of one of several tuners beside each other: the first draws what it would draw alone, the others
+    /// draw other numbers.
+    pub(crate) fn of_part(&self, index: usize) -> InitContext<'_> {
+        // The golden ratio's multiples, so that the seeds of neighbouring runs do not meet.
+        const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
+        InitContext {
+            seed: self.seed.wrapping_add(STEP.wrapping_mul(index as u64)),
+            ..*self
+        }
     }
 
     /// A generator of the same numbers on every backend. Methods pass their name, so that two of them beside each
@@ -224,6 +253,27 @@ impl Tensors {
             return None;
         }
         Some(data.convert_dtype(DType::F32))
+    }
+
+    /// Takes from the tensors whose names start with `prefix`, by the rest of their names.
+    pub(crate) fn within<T>(&mut self, prefix: &str, take: impl FnOnce(&mut Self) -> T) -> T {
+        let mut inner = Self::default();
+        self.entries
+            .retain(|name, data| match name.strip_prefix(prefix) {
+                Some(rest) => {
+                    // Moved, not copied: the bytes of a tensor may be many.
+                    let data = std::mem::replace(data, TensorData::zeros::<f32, _>([0]));
+                    inner.entries.insert(rest.to_owned(), data);
+                    false
+                }
+                None => true,
+            });
+        let taken = take(&mut inner);
+        let rest = inner.entries.into_iter();
+        self.entries
+            .extend(rest.map(|(name, data)| (format!("{prefix}{name}"), data)));
+        self.problems.extend_from(prefix, inner.problems);
+        taken
     }
 
     /// The shape of the tensor of this name.

@@ -20,6 +20,7 @@ use serde_json::{Map, Value};
 use crate::{
     adapter_files,
     bottleneck::{Bottleneck, BottleneckConfig},
+    compose::{Compose, ComposeConfig},
     error::{Problems, TunerError, suggest},
     ia3::{Ia3, Ia3Config},
     keys,
@@ -84,13 +85,6 @@ macro_rules! tuners {
                 }
             }
 
-            /// The keys under which the tuner is saved.
-            pub(crate) fn saved_config(&self) -> TunerConfig {
-                match self {
-                    $(Self::$tuner(tuner) => TunerConfig::$tuner($config::of(tuner).saved()),)*
-                }
-            }
-
             /// Parameters that learn at a multiple of the learning rate, and the multiple.
             pub fn rate_factors(&self) -> Vec<(ParamId, f64)> {
                 match self {
@@ -147,14 +141,34 @@ macro_rules! tuners {
                 }
             }
 
-            fn own_parts(&self) -> Vec<&str> {
+            /// Whether no other tuner may insert vectors beside its own.
+            pub(crate) fn inserts_alone(&self) -> bool {
                 match self {
-                    $(Self::$tuner(config) => config.parts(),)*
+                    $(Self::$tuner(config) => config.inserts_alone(),)*
+                    Self::Saved(folder) => match adapter_files::read_config(folder) {
+                        Ok(config) => config.inserts_alone(),
+                        Err(_) => false,
+                    },
+                }
+            }
+
+            /// The keys under which a tuner of these keys is saved.
+            pub(crate) fn saved(&self) -> Self {
+                match self {
+                    $(Self::$tuner(config) => Self::$tuner(config.saved()),)*
+                    Self::Saved(folder) => Self::Saved(folder.clone()),
+                }
+            }
+
+            /// Names of the template's parts, each with the key that mentions it.
+            pub(crate) fn mentions(&self) -> Vec<(String, &str)> {
+                match self {
+                    $(Self::$tuner(config) => config.mentions(),)*
                     Self::Saved(_) => Vec::new(),
                 }
             }
 
-            fn paths_mut(&mut self) -> Vec<&mut PathBuf> {
+            pub(crate) fn paths_mut(&mut self) -> Vec<&mut PathBuf> {
                 match self {
                     $(Self::$tuner(config) => config.paths_mut(),)*
                     Self::Saved(folder) => vec![folder],
@@ -168,7 +182,15 @@ macro_rules! tuners {
                 }
             }
 
-            fn own_problems(&self, spec: &ModelSpec, problems: &mut Problems) {
+            /// The tuners that it consists of.
+            fn composed(&self) -> &[TunerConfig] {
+                match self {
+                    $(Self::$tuner(config) => config.composed(),)*
+                    Self::Saved(_) => &[],
+                }
+            }
+
+            pub(crate) fn own_problems(&self, spec: &ModelSpec, problems: &mut Problems) {
                 match self {
                     $(Self::$tuner(config) => config.problems(spec, problems),)*
                     Self::Saved(folder) => match adapter_files::read_config(folder) {
@@ -262,6 +284,8 @@ tuners! {
     Ia3(Ia3Config),
     /// Narrow layers behind or beside the residual branches.
     Bottleneck(BottleneckConfig),
+    /// Several of these at once.
+    Compose(ComposeConfig),
 }
 
 impl Default for TunerConfig {
@@ -285,17 +309,27 @@ impl TunerConfig {
     /// The parts of a template that the keys mention and that are not among `known`, as problems like those of
     /// [`problems`](Self::problems).
     pub fn problems_with_parts(&self, known: &[&str]) -> Vec<(String, String)> {
-        self.own_parts()
+        self.mentions()
             .into_iter()
-            .filter(|part| !known.contains(part))
-            .map(|part| {
+            .filter(|(_, part)| !known.contains(part))
+            .map(|(key, part)| {
                 let message = format!(
                     "names the part `{part}`, which the template lacks\n{}",
                     suggest(part, known)
                 );
-                ("placement".to_owned(), message)
+                (key, message)
             })
             .collect()
+    }
+
+    /// Whether it is the method that tunes nothing.
+    pub(crate) fn is_untuned(&self) -> bool {
+        matches!(self, Self::Untuned(_))
+    }
+
+    /// Whether it, or a tuner that it consists of, stands in another folder.
+    pub(crate) fn names_folder(&self) -> bool {
+        matches!(self, Self::Saved(_)) || self.composed().iter().any(Self::names_folder)
     }
 
     /// Makes relative paths among the keys relative to `folder`, that of the experiment file.

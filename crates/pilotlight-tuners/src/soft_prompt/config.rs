@@ -280,6 +280,10 @@ impl Method for SoftPromptConfig {
         self.prompt_length()
     }
 
+    fn inserts_alone(&self) -> bool {
+        self.deep
+    }
+
     fn parts(&self) -> Vec<&str> {
         let parts = self.placement.places().filter_map(|place| match place {
             Place::AfterPart(name) => Some(name.as_str()),
