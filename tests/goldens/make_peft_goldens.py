@@ -38,7 +38,7 @@ Methods, see `maker/methods.py` for their settings and for the families that lac
     lora-bias, lora-bias-all    `bias="lora_only"` and `"all"`: biases of the base, trained with the rest, are saved as
                                 `PATH.bias`, those of a LoRA's layer as `PATH.base_layer.bias`; of BERT's classifier
                                 there are two copies that nobody reads (`.original_module.`, `.modules_to_save.`)
-    pissa, olora                `start/` is the factors as PEFT initialised them on the base, which becomes W - s B A: so
+    pissa, olora                `start/` is the factors as PEFT initialised them on the base, which becomes W - s B A:
                                 `expected` is what the untuned model gives. Singular vectors have no sign: compare
                                 products and losses. `end/` is the plain LoRA of rank 2r that PEFT converts it to.
     orthogonal, gaussian        `start/` as initialised, B A = 0: `expected` is what the untuned model gives
