@@ -40,30 +40,53 @@ impl Targets {
 
     /// The sites that are chosen, with their paths, in the order of the layers.
     pub(crate) fn sites(&self, spec: &ModelSpec) -> Vec<(Site, String)> {
-        let pattern = match self {
-            Self::Pattern(pattern) => whole(pattern).ok(),
-            _ => None,
-        };
-        let mut sites: Vec<(Site, String)> = all_sites(spec)
-            .filter(|(_, path)| match self {
-                Self::AllLinear => true,
-                Self::Names(names) => names.iter().any(|name| ends_in(path, name)),
-                Self::Pattern(_) => pattern.as_ref().is_some_and(|regex| regex.is_match(path)),
-            })
-            .collect();
+        let mut sites = self.choose(all_sites(spec));
         sites.sort_unstable();
         sites
     }
 
+    /// Those of `candidates` whose paths the rule chooses: all of them if it is `"all-linear"`.
+    pub(crate) fn choose<T>(
+        &self,
+        candidates: impl Iterator<Item = (T, String)>,
+    ) -> Vec<(T, String)> {
+        let pattern = match self {
+            Self::Pattern(pattern) => whole(pattern).ok(),
+            _ => None,
+        };
+        let is_chosen = |path: &str| match self {
+            Self::AllLinear => true,
+            Self::Names(names) => names.iter().any(|name| ends_in(path, name)),
+            Self::Pattern(_) => pattern.as_ref().is_some_and(|regex| regex.is_match(path)),
+        };
+        candidates.filter(|(_, path)| is_chosen(path)).collect()
+    }
+
+    /// Whether the rule is a list with this very path in it.
+    pub(crate) fn names_whole(&self, path: &str) -> bool {
+        matches!(self, Self::Names(names) if names.iter().any(|name| name == path))
+    }
+
     /// Adds what is wrong with the rule for a model of this shape.
     pub(crate) fn problems(&self, key: &str, spec: &ModelSpec, problems: &mut Problems) {
+        let paths: Vec<String> = all_sites(spec).map(|(_, path)| path).collect();
+        self.problems_among(key, &paths, &last_names(spec), problems);
+    }
+
+    /// Adds what is wrong with the rule where it may choose among these paths, of which `known` are short names.
+    pub(crate) fn problems_among(
+        &self,
+        key: &str,
+        paths: &[String],
+        known: &[String],
+        problems: &mut Problems,
+    ) {
         match self {
             Self::AllLinear => {}
             Self::Names(names) if names.is_empty() => problems.push(key, "is empty"),
             Self::Names(names) => {
                 for name in names {
-                    if !all_sites(spec).any(|(_, path)| ends_in(&path, name)) {
-                        let known = last_names(spec);
+                    if !paths.iter().any(|path| ends_in(path, name)) {
                         let known: Vec<&str> = known.iter().map(String::as_str).collect();
                         let message = format!(
                             "names `{name}`, which is no projection of this model\n{}",
@@ -75,12 +98,11 @@ impl Targets {
             }
             Self::Pattern(pattern) => match whole(pattern) {
                 Err(error) => problems.push(key, format!("is no regular expression: {error}")),
-                Ok(_) if self.sites(spec).is_empty() => {
-                    let example = all_sites(spec).next().map(|(_, path)| path);
+                Ok(regex) if !paths.iter().any(|path| regex.is_match(path)) => {
                     let message = format!(
                         "`{pattern}` matches no projection of this model\nhint: it must match a whole path, such as \
                          `{}`",
-                        example.unwrap_or_default()
+                        paths.first().map(String::as_str).unwrap_or_default()
                     );
                     problems.push(key, message);
                 }
@@ -94,13 +116,14 @@ fn whole(pattern: &str) -> Result<Regex, regex::Error> {
     Regex::new(&format!("^(?:{pattern})$"))
 }
 
-fn ends_in(path: &str, name: &str) -> bool {
+/// Whether a path is `name`, or ends in a dot and it.
+pub(crate) fn ends_in(path: &str, name: &str) -> bool {
     path.strip_suffix(name)
         .is_some_and(|front| front.is_empty() || front.ends_with('.'))
 }
 
 /// Every site of a model and its path.
-fn all_sites(spec: &ModelSpec) -> impl Iterator<Item = (Site, String)> {
+pub(crate) fn all_sites(spec: &ModelSpec) -> impl Iterator<Item = (Site, String)> {
     (0..spec.n_layers).flat_map(|layer| {
         spec.projections.iter().map(move |projection| {
             let site = Site {
@@ -113,7 +136,7 @@ fn all_sites(spec: &ModelSpec) -> impl Iterator<Item = (Site, String)> {
 }
 
 /// The shortest names that tell the projections apart.
-fn last_names(spec: &ModelSpec) -> Vec<String> {
+pub(crate) fn last_names(spec: &ModelSpec) -> Vec<String> {
     spec.projections
         .iter()
         .map(|projection| short_name(spec, &projection.path).unwrap_or(projection.path.clone()))

@@ -1,19 +1,20 @@
 //! The keys of `method = "lora"`.
 
-use burn::tensor::{Device, TensorData};
+use burn::{
+    module::ParamId,
+    tensor::{Device, TensorData},
+};
 use indexmap::IndexMap;
-use pilotlight_core::{ModelSpec, Site};
-use regex::Regex;
+use pilotlight_core::ModelSpec;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
-use super::{Lora, LowRank};
+use super::{Lora, LowRank, Magnitude, low_rank::Weight, place::Place, plan::Planned};
 use crate::{
     error::{Problems, TunerError},
-    method::{InitContext, Method, Tensors, transposed},
+    method::{InitContext, Method, Tensors},
     peft::PeftFields,
-    random::fan_in_uniform,
-    targets::{self, Targets},
+    random::{fan_in_uniform, normal},
+    targets::Targets,
 };
 
 /// The keys of `method = "lora"`.
@@ -26,7 +27,8 @@ pub struct LoraConfig {
     pub alpha: f64,
     /// Probability of dropout on the input of the update.
     pub dropout: f64,
-    /// The projections; by default queries and values, or the fused matrix of both and the keys.
+    /// The projections; by default queries and values, or the fused matrix of both and the keys. The word embeddings
+    /// and the language-model head may be named too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub targets: Option<Targets>,
     /// Projections that are left out after all.
@@ -44,17 +46,8 @@ pub struct LoraConfig {
     pub alpha_pattern: IndexMap<String, f64>,
     /// Scale by `alpha / sqrt(rank)` instead (Kalajdzievski 2023), so that high ranks still learn.
     pub rslora: bool,
-}
-
-/// One projection, and the update it gets.
-#[derive(Debug, Clone, PartialEq)]
-struct Planned {
-    site: Site,
-    path: String,
-    d_input: usize,
-    d_output: usize,
-    rank: usize,
-    scale: f64,
+    /// Learn the lengths of the weight's columns apart from their directions.
+    pub dora: bool,
 }
 
 impl Default for LoraConfig {
@@ -69,101 +62,19 @@ impl Default for LoraConfig {
             rank_pattern: IndexMap::new(),
             alpha_pattern: IndexMap::new(),
             rslora: false,
+            dora: false,
         }
     }
-}
-
-impl LoraConfig {
-    /// The projections that get an update, in the order of the layers.
-    pub fn sites(&self, spec: &ModelSpec) -> Vec<Site> {
-        let planned = self.plan(spec).into_iter();
-        planned.map(|planned| planned.site).collect()
-    }
-
-    fn plan(&self, spec: &ModelSpec) -> Vec<Planned> {
-        let targets = match &self.targets {
-            Some(targets) => targets.sites(spec),
-            None => Targets::default_of(spec).sites(spec),
-        };
-        let excluded = match &self.exclude {
-            Some(exclude) => exclude.sites(spec),
-            None => Vec::new(),
-        };
-        let in_layers = |site: Site| match &self.layers {
-            Some(layers) => layers.contains(&site.layer),
-            None => true,
-        };
-        targets
-            .into_iter()
-            .filter(|target| in_layers(target.0) && !excluded.contains(target))
-            .filter_map(|(site, path)| {
-                let projection = spec.projection(site.projection)?;
-                let rank = *first_match(&self.rank_pattern, &path).unwrap_or(&self.rank);
-                let alpha = *first_match(&self.alpha_pattern, &path).unwrap_or(&self.alpha);
-                let divisor = match self.rslora {
-                    true => (rank as f64).sqrt(),
-                    false => rank as f64,
-                };
-                Some(Planned {
-                    site,
-                    path,
-                    d_input: projection.d_input,
-                    d_output: projection.d_output,
-                    rank,
-                    scale: alpha / divisor,
-                })
-            })
-            .collect()
-    }
-
-    fn check_targets(&self, spec: &ModelSpec, problems: &mut Problems) {
-        if let Some(targets) = &self.targets {
-            targets.problems("targets", spec, problems);
-        }
-        if let Some(exclude) = &self.exclude {
-            exclude.problems("exclude", spec, problems);
-        }
-        for layer in self.layers.iter().flatten() {
-            if *layer >= spec.n_layers {
-                let message = format!("has {layer}, but the model has {} layers", spec.n_layers);
-                problems.push("layers", message);
-            }
-        }
-        let planned = self.plan(spec);
-        if planned.is_empty() && problems.is_empty() {
-            problems.push("targets", "leave no projection to update");
-        }
-        let keys = self.rank_pattern.keys().map(|key| ("rank_pattern", key));
-        let keys = keys.chain(self.alpha_pattern.keys().map(|key| ("alpha_pattern", key)));
-        for (name, key) in keys {
-            match ending(key) {
-                Err(error) => {
-                    problems.push(name, format!("`{key}` is no regular expression: {error}"));
-                }
-                Ok(regex) if !planned.iter().any(|planned| regex.is_match(&planned.path)) => {
-                    problems.push(name, format!("`{key}` has no effect: no target ends in it"));
-                }
-                Ok(_) => {}
-            }
-        }
-    }
-}
-
-/// A regular expression for the end of a path, from a dot on.
-fn ending(pattern: &str) -> Result<Regex, regex::Error> {
-    Regex::new(&format!(r"^(?:.*\.)?(?:{pattern})$"))
-}
-
-fn first_match<'a, T>(patterns: &'a IndexMap<String, T>, path: &str) -> Option<&'a T> {
-    let mut patterns = patterns.iter();
-    let found = patterns.find(|(key, _)| ending(key).is_ok_and(|regex| regex.is_match(path)))?;
-    Some(found.1)
 }
 
 impl Method for LoraConfig {
     type Tuner = Lora;
     const NAME: &'static str = "lora";
     const PEFT_TYPES: &'static [&'static str] = &["LORA"];
+
+    fn merges(&self) -> bool {
+        true
+    }
 
     fn problems(&self, spec: &ModelSpec, problems: &mut Problems) {
         if self.rank == 0 || self.rank_pattern.values().any(|rank| *rank == 0) {
@@ -183,18 +94,38 @@ impl Method for LoraConfig {
 
     fn init(&self, context: &InitContext<'_>) -> Result<Lora, TunerError> {
         let mut random = context.random(Self::NAME);
-        let updates = self.plan(context.spec()).into_iter().map(|planned| {
+        let mut updates = Vec::new();
+        for planned in self.plan(context.spec()) {
             let Planned {
+                place,
                 d_input,
                 d_output,
                 rank,
+                scale,
                 ..
             } = planned;
-            let a = fan_in_uniform(&mut random, d_input, rank);
-            let b = TensorData::zeros::<f32, _>([rank, d_output]);
-            LowRank::new(planned.site, a, b, planned.scale, context.device)
-        });
-        Ok(Lora::new(self.clone(), updates.collect()))
+            let [a, b] = match place {
+                Place::Words => {
+                    let b = normal(&mut random, rank * d_output).into_iter();
+                    let b: Vec<f32> = b.map(|value| value as f32).collect();
+                    [
+                        TensorData::zeros::<f32, _>([d_input, rank]),
+                        TensorData::new(b, [rank, d_output]),
+                    ]
+                }
+                Place::Layer(_) | Place::Head => [
+                    fan_in_uniform(&mut random, d_input, rank),
+                    TensorData::zeros::<f32, _>([rank, d_output]),
+                ],
+            };
+            let update = LowRank::new(place, a, b, scale, context.device);
+            let magnitude = match self.dora {
+                true => Some(first_magnitude(&update, &planned, context)?),
+                false => None,
+            };
+            updates.push(update.with_magnitude(magnitude));
+        }
+        Ok(Lora::new(self.clone(), updates))
     }
 
     fn of(tuner: &Lora) -> &Self {
@@ -202,114 +133,34 @@ impl Method for LoraConfig {
     }
 
     fn tensors(tuner: &Lora, spec: &ModelSpec) -> Vec<(String, TensorData)> {
-        let mut tensors = Vec::new();
-        for update in &tuner.updates {
-            let Some(path) = spec.path(update.site) else {
-                continue;
-            };
-            let [a, b] = names(&path);
-            tensors.push((a, update.a.val().transpose().into_data()));
-            tensors.push((b, update.b.val().transpose().into_data()));
-        }
-        tensors
+        super::format::tensors(tuner, spec)
     }
 
     fn restore(&self, tensors: &mut Tensors, spec: &ModelSpec, device: &Device) -> Option<Lora> {
-        let mut updates = Some(Vec::new());
-        // Goes on behind a missing tensor, so that one report names all of them.
-        for planned in self.plan(spec) {
-            let [a, b] = names(&planned.path);
-            let a = tensors.take(&a, [planned.rank, planned.d_input]);
-            let b = tensors.take(&b, [planned.d_output, planned.rank]);
-            updates = match (updates, a, b) {
-                (Some(mut updates), Some(a), Some(b)) => {
-                    let [a, b] = [a, b].map(transposed);
-                    updates.push(LowRank::new(planned.site, a, b, planned.scale, device));
-                    Some(updates)
-                }
-                _ => None,
-            };
-        }
-        Some(Lora::new(self.clone(), updates?))
+        super::format::restore(self, tensors, spec, device)
     }
 
     fn to_peft(&self, spec: &ModelSpec) -> Option<PeftFields> {
-        // PEFT reads a whole number as such, and warns of nothing else.
-        let whole = self.alpha.fract() == 0.0 && self.alpha.abs() < 1e9;
-        let alpha: Value = match whole {
-            true => (self.alpha as i64).into(),
-            false => self.alpha.into(),
-        };
-        // Layers and exclusions are resolved into the targets.
-        let fields = PeftFields::default()
-            .with("r", self.rank)
-            .with("lora_alpha", alpha)
-            .with("lora_dropout", self.dropout)
-            .with("target_modules", targets::names_of(&self.sites(spec), spec))
-            .with("rank_pattern", json!(self.rank_pattern))
-            .with("alpha_pattern", json!(self.alpha_pattern))
-            .with("bias", "none")
-            .with("fan_in_fan_out", false)
-            .with("use_rslora", self.rslora)
-            .with("use_dora", false)
-            .with("init_lora_weights", true);
-        Some(fields)
+        Some(super::format::to_peft(self, spec))
     }
 
     fn from_peft(fields: &mut PeftFields) -> Option<Self> {
-        for name in UNSUPPORTED {
-            fields.refuse(name, &[]);
-        }
-        fields.refuse("bias", &["none".into()]);
-        // The other inits change the base's weights, which are not in the adapter's file.
-        let inits = [
-            true.into(),
-            "gaussian".into(),
-            "orthogonal".into(),
-            "eva".into(),
-        ];
-        fields.refuse("init_lora_weights", &inits);
-        let targets: Option<Targets> = fields.read("target_modules", "a list of names or a text");
-        if fields.get("target_modules").is_none() {
-            fields.expected("target_modules", "a list of names or a text");
-        }
-        let layers = match fields.get("layers_to_transform") {
-            Some(Value::Number(_)) => fields
-                .read("layers_to_transform", "a layer or a list of layers")
-                .map(|layer| vec![layer]),
-            _ => fields.read("layers_to_transform", "a layer or a list of layers"),
-        };
-        let expected = "an object of names and numbers";
-        Some(Self {
-            rank: fields.count("r")?,
-            alpha: fields.number("lora_alpha", 8.0),
-            dropout: fields.number("lora_dropout", 0.0),
-            targets: Some(targets?),
-            exclude: fields.read("exclude_modules", "a list of names or a text"),
-            layers,
-            rank_pattern: fields.read("rank_pattern", expected).unwrap_or_default(),
-            alpha_pattern: fields.read("alpha_pattern", expected).unwrap_or_default(),
-            rslora: fields.flag("use_rslora"),
-        })
+        super::format::from_peft(fields)
+    }
+
+    fn rate_factors(_tuner: &Lora) -> Vec<(ParamId, f64)> {
+        Vec::new()
     }
 }
 
-/// Fields of PEFT's that change the result and are not implemented here.
-const UNSUPPORTED: [&str; 11] = [
-    "use_dora",
-    "use_qalora",
-    "use_bdlora",
-    "alora_invocation_tokens",
-    "arrow_config",
-    "kasa_config",
-    "monteclora_config",
-    "layer_replication",
-    "target_parameters",
-    "trainable_token_indices",
-    "lora_bias",
-];
-
-/// PEFT's names of the two factors.
-fn names(path: &str) -> [String; 2] {
-    ["A", "B"].map(|factor| format!("base_model.model.{path}.lora_{factor}.weight"))
+/// The lengths of the columns of a weight with its new update.
+fn first_magnitude(
+    update: &LowRank,
+    planned: &Planned,
+    context: &InitContext<'_>,
+) -> Result<Magnitude, TunerError> {
+    let weight = planned.weight("dora", context)?;
+    let norm = update.norm(&Weight::of(&weight));
+    let values = norm.squeeze_dim::<1>(0).into_data();
+    Ok(Magnitude::new(values, context.device))
 }

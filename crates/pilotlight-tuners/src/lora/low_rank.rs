@@ -1,57 +1,205 @@
-//! The low-rank update of one projection.
+//! The low-rank update of one weight.
 
 use burn::{
     module::{Module, Param},
-    nn::Linear,
-    tensor::{DType, Device, Tensor, TensorData, module::linear},
+    nn::Dropout,
+    tensor::{
+        DType, Device, Int, Tensor, TensorData,
+        module::{embedding, linear},
+    },
 };
-use pilotlight_core::Site;
 
-/// The low-rank update `s * x A B` of one projection.
+use super::{
+    magnitude::{Magnitude, Squares},
+    place::Place,
+};
+
+/// The low-rank update `s * x A B` of one weight, and with DoRA the length of each of its columns.
 #[derive(Module, Debug)]
 pub struct LowRank {
     /// The narrowing factor A `[d_input, rank]`.
     pub a: Param<Tensor<2>>,
     /// The widening factor B `[rank, d_output]`.
     pub b: Param<Tensor<2>>,
-    /// The projection.
+    /// DoRA's magnitudes.
+    pub magnitude: Option<Magnitude>,
+    /// The weight.
     #[module(skip)]
-    pub site: Site,
+    pub place: Place,
     /// The factor s.
     #[module(skip)]
     pub scale: f64,
 }
 
+/// A weight of the base, as a hook is given it.
+pub(super) struct Weight<'a> {
+    /// `[d_input, d_output]`.
+    pub(super) values: &'a Tensor<2>,
+    /// `[d_output]`.
+    pub(super) bias: Option<Tensor<1>>,
+    /// What is known of the squares of `values`.
+    pub(super) squares: Squares<'a>,
+}
+
+impl<'a> Weight<'a> {
+    /// A weight without a bias, of which nothing is remembered.
+    pub(super) fn of(values: &'a Tensor<2>) -> Self {
+        Self {
+            values,
+            bias: None,
+            squares: Squares::Compute,
+        }
+    }
+}
+
 impl LowRank {
     /// The update of the given factors.
-    pub fn new(site: Site, a: TensorData, b: TensorData, scale: f64, device: &Device) -> Self {
+    pub fn new(
+        place: impl Into<Place>,
+        a: TensorData,
+        b: TensorData,
+        scale: f64,
+        device: &Device,
+    ) -> Self {
         Self {
             a: Param::from_data(a, device),
             b: Param::from_data(b, device),
-            site,
+            magnitude: None,
+            place: place.into(),
             scale,
         }
     }
 
+    /// The same with DoRA's magnitudes.
+    #[must_use]
+    pub(super) fn with_magnitude(mut self, magnitude: Option<Magnitude>) -> Self {
+        self.magnitude = magnitude;
+        self
+    }
+
+    /// The update of an input, magnitudes left aside.
+    ///
     /// # Shapes
     ///
     /// - input: `[.., d_input]`
     /// - output: `[.., d_output]`
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
-        // The scale goes to the narrow side, where it costs next to nothing.
-        let narrow = linear(input, self.a.val(), None).mul_scalar(self.scale);
-        linear(narrow, self.b.val(), None)
+        let [a, b] = self.factors();
+        self.widen(linear(input, a, None), b)
     }
 
-    /// The projection with the update added to its weights.
-    pub fn merged(&self, base: &Linear) -> Linear {
-        let weight = base.weight.val();
-        let dtype = weight.dtype();
-        let update = self.a.val().matmul(self.b.val()).mul_scalar(self.scale);
-        let weight = (weight.cast(DType::F32) + update).cast(dtype).detach();
-        Linear {
-            weight: Param::from_tensor(weight).set_require_grad(false),
-            bias: base.bias.clone(),
-        }
+    /// The factors A and B of the update.
+    pub(super) fn factors(&self) -> [Tensor<2>; 2] {
+        [self.a.val(), self.b.val()]
     }
+
+    fn widen<const D: usize>(&self, narrow: Tensor<D>, b: Tensor<2>) -> Tensor<D> {
+        // The scale goes to the narrow side, where it costs next to nothing.
+        linear(narrow.mul_scalar(self.scale), b, None)
+    }
+
+    /// What a weight and its update make of an input, of which the weight alone makes `output`.
+    ///
+    /// # Shapes
+    ///
+    /// - input: `[.., d_input]`
+    /// - output, result: `[.., d_output]`
+    pub(super) fn project<const D: usize>(
+        &self,
+        weight: &Weight<'_>,
+        input: &Tensor<D>,
+        output: Tensor<D>,
+        dropout: &Dropout,
+    ) -> Tensor<D> {
+        let plain = input.clone().cast(DType::F32);
+        let dropped = dropout.forward(plain);
+        let update = self.forward(dropped.clone());
+        let Some(magnitude) = &self.magnitude else {
+            let dtype = output.dtype();
+            return output + update.cast(dtype);
+        };
+        // The magnitudes act on what the weight makes of the same input as the update's, and not on the bias.
+        let rescaled = if is_active(dropout, input) {
+            let dtype = weight.values.dtype();
+            linear(dropped.cast(dtype), weight.values.clone(), None).cast(DType::F32)
+        } else {
+            let output = output.clone().cast(DType::F32);
+            match &weight.bias {
+                Some(bias) => output - bias.clone().cast(DType::F32).unsqueeze(),
+                None => output,
+            }
+        };
+        let ratio = magnitude.ratio(self.norm(weight));
+        rescale(output, rescaled, update, ratio)
+    }
+
+    /// What the words' weight and its update make of token ids `[n_batch, n_seq]`, of which the weight alone makes
+    /// `output`.
+    ///
+    /// # Shapes
+    ///
+    /// - output, result: `[n_batch, n_seq, d_output]`
+    pub(super) fn look_up(
+        &self,
+        weight: &Weight<'_>,
+        ids: &Tensor<2, Int>,
+        output: Tensor<3>,
+    ) -> Tensor<3> {
+        let [a, b] = self.factors();
+        let update = self.widen(embedding(a, ids.clone()), b);
+        let Some(magnitude) = &self.magnitude else {
+            let dtype = output.dtype();
+            return output + update.cast(dtype);
+        };
+        let ratio = magnitude.ratio(self.norm(weight));
+        let rescaled = output.clone().cast(DType::F32);
+        rescale(output, rescaled, update, ratio)
+    }
+
+    /// The weight with the update folded in.
+    pub(super) fn merged(&self, weight: &Tensor<2>) -> Tensor<2> {
+        let dtype = weight.dtype();
+        let [a, b] = self.factors();
+        let update = a.matmul(b).mul_scalar(self.scale);
+        let mut merged = weight.clone().cast(DType::F32) + update;
+        if let Some(magnitude) = &self.magnitude {
+            let ratio = magnitude.ratio(self.norm(&Weight::of(weight)));
+            merged = merged * ratio.unsqueeze();
+        }
+        merged.cast(dtype).detach()
+    }
+
+    /// The length `|W + s A B|` of each column `[1, d_output]`, without a gradient.
+    ///
+    /// The update is never formed: `|W|^2 + 2 s <W, A B> + s^2 |A B|^2` needs `A^T W` and `A^T A` alone, both `rank`
+    /// rows high.
+    pub(super) fn norm(&self, weight: &Weight<'_>) -> Tensor<2> {
+        let [a, b] = self.factors().map(Tensor::inner);
+        let values = || weight.values.clone().inner().cast(DType::F32);
+        let turned = a.clone().transpose();
+        let cross = turned.clone().matmul(values()).mul_scalar(2.0 * self.scale);
+        let own = turned.matmul(a).matmul(b.clone());
+        let more = ((cross + own.mul_scalar(self.scale * self.scale)) * b).sum_dim(0);
+        let squares = weight.squares.get(|| values().square().sum_dim(0));
+        // A column of zeros has the length 0 and stays one whatever it is divided by.
+        (squares + more).clamp_min(1e-30).sqrt()
+    }
+}
+
+/// `output + (ratio - 1) * rescaled + ratio * update`: where the ratio is 1 this is exactly `output + update`.
+fn rescale<const D: usize>(
+    output: Tensor<D>,
+    rescaled: Tensor<D>,
+    update: Tensor<D>,
+    ratio: Tensor<1>,
+) -> Tensor<D> {
+    let dtype = output.dtype();
+    let ratio: Tensor<D> = ratio.unsqueeze();
+    let more = rescaled * ratio.clone().sub_scalar(1.0) + update * ratio;
+    (output.cast(DType::F32) + more).cast(dtype)
+}
+
+/// Whether dropout changes this input.
+fn is_active<const D: usize>(dropout: &Dropout, input: &Tensor<D>) -> bool {
+    dropout.prob > 0.0 && dropout.training.is_enabled() && input.is_autodiff()
 }

@@ -1,5 +1,4 @@
-//! LoRA: low-rank updates of frozen projections (Hu et al. 2021, "LoRA: Low-Rank Adaptation of Large Language
-//! Models").
+//! LoRA: low-rank updates of frozen weights (Hu et al. 2021, "LoRA: Low-Rank Adaptation of Large Language Models").
 //!
 //! A projection `y = x W + c` becomes
 //!
@@ -10,25 +9,48 @@
 //! matrices. It trains `rank * (d_input + d_output)` numbers per projection.
 //!
 //! The same mathematics as PEFT's, whose factors are the transposes of these.
+//!
+//! # Where
+//!
+//! By default on queries and values. `targets` may name every projection, and the word embeddings and the
+//! language-model head too, which `"all-linear"` leaves out. The words' update is that of a one-hot input: a row of
+//! `A` for each token. There `A` `[n_vocab, rank]` starts at zero and `B` normal, as in PEFT, and there is no
+//! dropout. Where the head is the word embeddings, either is updated without the other.
+//!
+//! # DoRA
+//!
+//! With `dora = true` (Liu et al. 2024, "DoRA: Weight-Decomposed Low-Rank Adaptation") the update only turns the
+//! columns of the weight, and their lengths `m` `[d_output]` are learned apart:
+//!
+//! `y = x W + c + (m / n - 1) * x W + (m / n) * s * x A B`, with `n = |W + s A B|` column by column.
+//!
+//! `m` starts as `n`, which is held constant in the backward pass. It trains `d_output` numbers more per projection,
+//! and a step costs about a fourth more; use it where the rank must be low, or where LoRA falls short of full
+//! fine-tuning. With dropout, `m / n - 1` multiplies `dropout(x) W`, as in PEFT.
 
 pub mod config;
+mod format;
 mod low_rank;
+mod magnitude;
+mod place;
+mod plan;
 #[cfg(test)]
 mod tests;
 
 use burn::{
-    module::Module,
+    module::{Module, Param},
     nn::{Dropout, DropoutConfig, Linear},
-    tensor::{DType, Tensor},
+    tensor::{Int, Tensor},
 };
 use pilotlight_core::{Site, Tuner};
 
-pub use self::{config::LoraConfig, low_rank::LowRank};
+pub use self::{config::LoraConfig, low_rank::LowRank, magnitude::Magnitude, place::Place};
+use self::{low_rank::Weight, magnitude::Squares};
 
-/// Low-rank updates of some projections.
+/// Low-rank updates of some weights.
 #[derive(Module, Debug)]
 pub struct Lora {
-    /// The updates, ordered by their sites.
+    /// The updates, ordered by their places.
     pub updates: Vec<LowRank>,
     /// Dropout on the input of the updates; Burn's generator of the device draws it.
     pub dropout: Dropout,
@@ -38,7 +60,7 @@ pub struct Lora {
 
 impl Lora {
     pub(crate) fn new(config: LoraConfig, mut updates: Vec<LowRank>) -> Self {
-        updates.sort_by_key(|update| update.site);
+        updates.sort_by_key(|update| update.place);
         Self {
             updates,
             dropout: DropoutConfig::new(config.dropout).init(),
@@ -46,32 +68,71 @@ impl Lora {
         }
     }
 
-    /// The update of a projection, if it has one.
-    pub fn update(&self, site: Site) -> Option<&LowRank> {
+    /// The update of a weight, if it has one.
+    pub fn update(&self, place: impl Into<Place>) -> Option<&LowRank> {
+        let place = place.into();
         let index = self
             .updates
-            .binary_search_by_key(&site, |update| update.site);
+            .binary_search_by_key(&place, |update| update.place);
         Some(&self.updates[index.ok()?])
     }
 }
 
 impl Tuner for Lora {
+    fn words(&self, weight: &Tensor<2>, ids: &Tensor<2, Int>, embeddings: Tensor<3>) -> Tensor<3> {
+        match self.update(Place::Words) {
+            Some(update) => update.look_up(&Weight::of(weight), ids, embeddings),
+            None => embeddings,
+        }
+    }
+
     fn project_output(
         &self,
         site: Site,
-        _base: &Linear,
+        base: &Linear,
         input: &Tensor<3>,
         output: Tensor<3>,
     ) -> Tensor<3> {
         let Some(update) = self.update(site) else {
             return output;
         };
-        let dtype = output.dtype();
-        let input = self.dropout.forward(input.clone().cast(DType::F32));
-        output + update.forward(input).cast(dtype)
+        let weight = Weight {
+            values: &base.weight.val(),
+            bias: base.bias.as_ref().map(Param::val),
+            squares: match &update.magnitude {
+                Some(magnitude) => Squares::Remember(&magnitude.memory, &base.weight),
+                None => Squares::Compute,
+            },
+        };
+        update.project(&weight, input, output, &self.dropout)
+    }
+
+    fn project_head(
+        &self,
+        weight: &Tensor<2>,
+        _rows: &[usize],
+        states: &Tensor<2>,
+        scores: Tensor<2>,
+    ) -> Tensor<2> {
+        match self.update(Place::Head) {
+            Some(update) => update.project(&Weight::of(weight), states, scores, &self.dropout),
+            None => scores,
+        }
     }
 
     fn merged_output(&self, site: Site, base: &Linear) -> Option<Linear> {
-        Some(self.update(site)?.merged(base))
+        let weight = self.update(site)?.merged(&base.weight.val());
+        Some(Linear {
+            weight: Param::from_tensor(weight).set_require_grad(false),
+            bias: base.bias.clone(),
+        })
+    }
+
+    fn merged_words(&self, weight: &Tensor<2>) -> Option<Tensor<2>> {
+        Some(self.update(Place::Words)?.merged(weight))
+    }
+
+    fn merged_head(&self, weight: &Tensor<2>) -> Option<Tensor<2>> {
+        Some(self.update(Place::Head)?.merged(weight))
     }
 }

@@ -1,3 +1,6 @@
+mod dora;
+mod words_and_head;
+
 use burn::{
     module::{Lora as BurnLora, Module, ParamGroup},
     nn::LinearConfig,
@@ -10,7 +13,7 @@ use super::*;
 use crate::{
     error::Problems,
     method::Method,
-    targets::{self, Targets},
+    targets::Targets,
     test_support::{assert_close, bert, context, llama, values},
 };
 
@@ -26,11 +29,11 @@ fn names(names: &[&str]) -> Option<Targets> {
 
 #[track_caller]
 fn check_sites(config: LoraConfig, spec: &ModelSpec, expected: &[(usize, Projection)]) {
-    let expected: Vec<Site> = expected
+    let expected: Vec<Place> = expected
         .iter()
-        .map(|(layer, kind)| site(*layer, *kind))
+        .map(|(layer, kind)| site(*layer, *kind).into())
         .collect();
-    assert_eq!(config.sites(spec), expected);
+    assert_eq!(config.places(spec), expected);
 }
 
 #[test]
@@ -55,7 +58,7 @@ fn targets_choose_projections() {
     check_sites(all(Some(pattern)), &llama(), &[(0, Key), (0, Output)]);
     let part = Targets::Pattern("q_proj".into());
     check_sites(all(Some(part)), &llama(), &[]);
-    assert_eq!(all(Some(Targets::AllLinear)).sites(&llama()).len(), 14);
+    assert_eq!(all(Some(Targets::AllLinear)).places(&llama()).len(), 14);
     let config = LoraConfig {
         exclude: names(&["mlp.gate_proj", "up_proj", "down_proj", "k_proj", "o_proj"]),
         layers: Some(vec![1]),
@@ -82,16 +85,16 @@ fn names_for_peft_choose_the_same_projections() {
         LoraConfig::default(),
     ];
     for config in rules {
-        let sites = config.sites(&bert());
-        let names = targets::names_of(&sites, &bert());
+        let places = config.places(&bert());
+        let names = place::names_of(&places, &bert());
         let back = LoraConfig {
             targets: Some(Targets::Names(names.clone())),
             ..LoraConfig::default()
         };
-        assert_eq!(back.sites(&bert()), sites, "{names:?}");
+        assert_eq!(back.places(&bert()), places, "{names:?}");
     }
-    let default = LoraConfig::default().sites(&llama());
-    assert_eq!(targets::names_of(&default, &llama()), ["q_proj", "v_proj"]);
+    let default = LoraConfig::default().places(&llama());
+    assert_eq!(place::names_of(&default, &llama()), ["q_proj", "v_proj"]);
 }
 
 #[test]

@@ -1,0 +1,180 @@
+//! LoRA in PEFT's files.
+
+use burn::tensor::{Device, TensorData};
+use pilotlight_core::ModelSpec;
+use serde_json::{Value, json};
+
+use super::{
+    Lora, LoraConfig, LowRank, Magnitude,
+    place::{self, Place},
+};
+use crate::{
+    method::{Tensors, transposed},
+    peft::PeftFields,
+    targets::Targets,
+};
+
+/// The tensors of a tuner, by PEFT's names.
+pub(super) fn tensors(tuner: &Lora, spec: &ModelSpec) -> Vec<(String, TensorData)> {
+    let mut tensors = Vec::new();
+    for update in &tuner.updates {
+        let Some(path) = update.place.path(spec) else {
+            continue;
+        };
+        let names = Names::new(update.place, &path);
+        let [a, b] = update.factors();
+        tensors.push((names.a, a.transpose().into_data()));
+        tensors.push((names.b, b.transpose().into_data()));
+        if let Some(magnitude) = &update.magnitude {
+            tensors.push((names.magnitude, magnitude.values.val().into_data()));
+        }
+    }
+    tensors
+}
+
+/// The tuner of these tensors.
+pub(super) fn restore(
+    config: &LoraConfig,
+    tensors: &mut Tensors,
+    spec: &ModelSpec,
+    device: &Device,
+) -> Option<Lora> {
+    let mut updates = Some(Vec::new());
+    // Goes on behind a missing tensor, so that one report names all of them.
+    for planned in config.plan(spec) {
+        let names = Names::new(planned.place, &planned.path);
+        let a = tensors.take(&names.a, [planned.rank, planned.d_input]);
+        let b = tensors.take(&names.b, [planned.d_output, planned.rank]);
+        let magnitude = match config.dora {
+            true => tensors
+                .take(&names.magnitude, [planned.d_output])
+                .map(|values| Some(Magnitude::new(values, device))),
+            false => Some(None),
+        };
+        // PEFT saves the frozen weights of words and head beside their updates. They are the model's, unless the
+        // vocabulary has another size, which shows in their shape.
+        if tensors.shape(&names.weight).is_some() {
+            let shape = match planned.place {
+                Place::Words => [planned.d_input, planned.d_output],
+                Place::Layer(_) | Place::Head => [planned.d_output, planned.d_input],
+            };
+            tensors.take(&names.weight, shape);
+        }
+        updates = match (updates, a, b, magnitude) {
+            (Some(mut updates), Some(a), Some(b), Some(magnitude)) => {
+                let [a, b] = [a, b].map(transposed);
+                let update = LowRank::new(planned.place, a, b, planned.scale, device);
+                updates.push(update.with_magnitude(magnitude));
+                Some(updates)
+            }
+            _ => None,
+        };
+    }
+    Some(Lora::new(config.clone(), updates?))
+}
+
+/// PEFT's names of what belongs to one weight.
+struct Names {
+    a: String,
+    b: String,
+    magnitude: String,
+    weight: String,
+}
+
+impl Names {
+    fn new(place: Place, path: &str) -> Self {
+        let path = format!("base_model.model.{path}");
+        let [a, b] = ["A", "B"].map(|factor| match place {
+            Place::Words => format!("{path}.lora_embedding_{factor}"),
+            Place::Layer(_) | Place::Head => format!("{path}.lora_{factor}.weight"),
+        });
+        Self {
+            a,
+            b,
+            magnitude: format!("{path}.lora_magnitude_vector"),
+            weight: format!("{path}.base_layer.weight"),
+        }
+    }
+}
+
+/// The fields of PEFT's description.
+pub(super) fn to_peft(config: &LoraConfig, spec: &ModelSpec) -> PeftFields {
+    // PEFT reads a whole number as such, and warns of nothing else.
+    let whole = config.alpha.fract() == 0.0 && config.alpha.abs() < 1e9;
+    let alpha: Value = match whole {
+        true => (config.alpha as i64).into(),
+        false => config.alpha.into(),
+    };
+    let places = config.places(spec);
+    let mut stored = places.iter().map(|place| place.fan_in_fan_out(spec));
+    // Layers and exclusions are resolved into the targets.
+    PeftFields::default()
+        .with("r", config.rank)
+        .with("lora_alpha", alpha)
+        .with("lora_dropout", config.dropout)
+        .with("target_modules", place::names_of(&places, spec))
+        .with("rank_pattern", json!(config.rank_pattern))
+        .with("alpha_pattern", json!(config.alpha_pattern))
+        .with("bias", "none")
+        .with(
+            "fan_in_fan_out",
+            stored.any(|fan_in_fan_out| fan_in_fan_out),
+        )
+        .with("use_rslora", config.rslora)
+        .with("use_dora", config.dora)
+        .with("init_lora_weights", true)
+}
+
+/// The keys that stand for the fields of PEFT's description.
+pub(super) fn from_peft(fields: &mut PeftFields) -> Option<LoraConfig> {
+    for name in UNSUPPORTED {
+        fields.refuse(name, &[]);
+    }
+    fields.refuse("bias", &["none".into()]);
+    // The other inits change the base's weights, which are not in the adapter's file.
+    let inits = [
+        true.into(),
+        "gaussian".into(),
+        "orthogonal".into(),
+        "eva".into(),
+    ];
+    fields.refuse("init_lora_weights", &inits);
+    let targets: Option<Targets> = fields.read("target_modules", "a list of names or a text");
+    if fields.get("target_modules").is_none() {
+        fields.expected("target_modules", "a list of names or a text");
+    }
+    let layers = match fields.get("layers_to_transform") {
+        Some(Value::Number(_)) => fields
+            .read("layers_to_transform", "a layer or a list of layers")
+            .map(|layer| vec![layer]),
+        _ => fields.read("layers_to_transform", "a layer or a list of layers"),
+    };
+    let expected = "an object of names and numbers";
+    Some(LoraConfig {
+        rank: fields.count("r")?,
+        alpha: fields.number("lora_alpha", 8.0),
+        dropout: fields.number("lora_dropout", 0.0),
+        targets: Some(targets?),
+        exclude: fields.read("exclude_modules", "a list of names or a text"),
+        layers,
+        rank_pattern: fields.read("rank_pattern", expected).unwrap_or_default(),
+        alpha_pattern: fields.read("alpha_pattern", expected).unwrap_or_default(),
+        rslora: fields.flag("use_rslora"),
+        dora: fields.flag("use_dora"),
+    })
+}
+
+/// Fields of PEFT's that change the result and are not implemented here.
+const UNSUPPORTED: [&str; 11] = [
+    "use_qalora",
+    "use_bdlora",
+    "alora_invocation_tokens",
+    "arrow_config",
+    "kasa_config",
+    "monteclora_config",
+    "layer_replication",
+    "target_parameters",
+    "trainable_token_indices",
+    "lora_bias",
+    "ensure_weight_tying",
+];
