@@ -1,6 +1,6 @@
 """Checks that PEFT computes with an adapter of `pilot train` what `pilot` computes with it.
 
-    python check_with_peft.py MODEL ADAPTER EXAMPLES.jsonl
+    python check_with_peft.py --model MODEL --adapter ADAPTER --input EXAMPLES.jsonl
 
 loads the folder ADAPTER into PEFT on the model in the folder MODEL, and compares PEFT's log-probabilities with those of
 `pilot score --model MODEL --adapter ADAPTER --input EXAMPLES.jsonl`: each line has a `text` and a list of `choices`.
@@ -65,7 +65,7 @@ def experiment(family, method):
         inserts = method.startswith(("prompt", "p-tuning"))
         task += 'pooling = "first"\n' if inserts and families.is_encoder(family) else ""
     return (f'seed = 1\n[base]\nmodel = "{folder / "model"}"\n[data]\ntrain = "{folder / "data.jsonl"}"\n'
-            f"[task]\n{task}[train]\nsteps = {N_STEPS}\nbatch_size = 4\nlearning_rate = 0.02\n"
+            f"[task]\n{task}[train]\nsteps = {N_STEPS}\nshuffle = false\nbatch_size = 4\nlearning_rate = 0.02\n"
             f"[tuner]\n{TUNERS[method](family)}")
 
 
@@ -112,20 +112,23 @@ def check_all(pilot, chosen_families, chosen_methods):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("paths", nargs="*", metavar="MODEL ADAPTER EXAMPLES.jsonl")
+    parser.add_argument("--model", type=Path, help="folder of the model")
+    parser.add_argument("--adapter", type=Path, help="folder of the adapter")
+    parser.add_argument("--input", type=Path, metavar="EXAMPLES.jsonl", help="what is compared")
     parser.add_argument("--all", action="store_true", help="check every method on the tiny models")
     parser.add_argument("--pilot", type=Path, default=PILOT, help="the program (default: %(default)s)")
     parser.add_argument("--family", nargs="+", choices=families.FAMILIES, default=list(families.FAMILIES))
     parser.add_argument("--method", nargs="+", choices=TUNERS, default=list(TUNERS))
     given = parser.parse_args()
-    if given.all == bool(given.paths) or len(given.paths) not in (0, 3):
-        parser.error("give MODEL ADAPTER EXAMPLES.jsonl, or --all")
+    paths = [path for path in (given.model, given.adapter, given.input) if path]
+    if len(paths) != (0 if given.all else 3):
+        parser.error("give --model, --adapter and --input, or --all alone")
     if not given.pilot.exists():
         parser.error(f"{given.pilot} is missing: run `cargo build --release`, or name the program with --pilot")
     if given.all:
-        return check_all(given.pilot, given.family, given.method)
+        return check_all(given.pilot.resolve(), given.family, given.method)
     try:
-        difference, messages = largest_difference(given.pilot, *given.paths)
+        difference, messages = largest_difference(given.pilot.resolve(), *paths)
     except Failure as failure:
         print(failure, file=sys.stderr)
         return False

@@ -34,7 +34,9 @@ Methods, see `maker/methods.py` for their settings and for the families that lac
     prefix-projection           likewise: `embedding.weight`, `transform.{0,2}.weight|bias`
     lora-embeddings-head        LoRA on the word embeddings (`lora_embedding_A`, `lora_embedding_B`), the head, q and v;
                                 where targets are called `embed_tokens` or `lm_head` PEFT also saves the frozen base
-                                weights of both (`.base_layer.weight`), to be passed over
+                                weights of both (`.base_layer.weight`), to be passed over. In a tied model each of the
+                                two has a LoRA of its own on the one weight: the words are read by E + s B A of the
+                                embeddings, the logits made by E + s B A of the head
     lora-bias, lora-bias-all    `bias="lora_only"` and `"all"`: biases of the base, trained with the rest, are saved as
                                 `PATH.bias`, those of a LoRA's layer as `PATH.base_layer.bias`; of BERT's classifier
                                 there are two copies that nobody reads (`.original_module.`, `.modules_to_save.`)

@@ -94,7 +94,7 @@ METHODS = {
     "olora": initialised("olora", ("llama", "qwen2", "bert")),
     "orthogonal": initialised("orthogonal"),
     "gaussian": initialised("gaussian"),
-    "lora-plus": Method(LoraConfig, LORA, 1e-3, ("llama", "bert"), lora_plus_ratio=16.0),
+    "lora-plus": Method(LoraConfig, LORA, 1e-3, lora_plus_ratio=16.0),
     "lora-layers": Method(LoraConfig, LORA, by_family=LAYERS),
 }
 NAMES = [*METHODS, *BOTTLENECKS]

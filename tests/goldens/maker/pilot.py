@@ -12,8 +12,12 @@ from safetensors import safe_open
 from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
-# What PEFT says about adapters of all kinds.
-USUAL_WARNINGS = ("save_embedding_layers",)
+# What PEFT also says of folders that it wrote itself, where embeddings or head are targets.
+USUAL_WARNINGS = (
+    "save_embedding_layers",
+    "a tied layer is part of the adapter",
+    "fan_in_fan_out is set to True but the target module is `torch.nn.Linear`",  # GPT-2's head beside its Conv1D
+)
 
 
 class Failure(Exception):
@@ -44,7 +48,10 @@ def is_classifier(adapter):
 
 def read_task(adapter):
     """How a record becomes an input, and the labels in the order of the classes."""
-    task = tomllib.loads((Path(adapter) / "task.toml").read_text())["task"]
+    path = Path(adapter) / "task.toml"
+    if not path.exists():
+        raise Failure(f"{path} is missing: `pilot train` writes it beside the adapter of a classifier")
+    task = tomllib.loads(path.read_text())["task"]
     if "parts" in task:
         raise Failure("the task's input has several parts: only `text` and `template` are read here")
     return task
