@@ -64,6 +64,12 @@ pub trait Method: Serialize + DeserializeOwned + Clone + std::fmt::Debug {
         &[]
     }
 
+    /// Whether a tuner of these keys can be folded into the weights of the base: its hooks for merging say all that
+    /// its other hooks do.
+    fn merges(&self) -> bool {
+        false
+    }
+
     /// Adds everything that is wrong with the keys for a model of this shape.
     fn problems(&self, spec: &ModelSpec, problems: &mut Problems);
 

@@ -152,6 +152,16 @@ macro_rules! tuners {
                 }
             }
 
+            /// Whether a tuner of these keys can be folded into the weights of the base.
+            pub(crate) fn merges(&self) -> bool {
+                match self {
+                    $(Self::$tuner(config) => config.merges(),)*
+                    Self::Saved(folder) => {
+                        adapter_files::read_config(folder).is_ok_and(|config| config.merges())
+                    }
+                }
+            }
+
             /// The keys under which a tuner of these keys is saved.
             pub(crate) fn saved(&self) -> Self {
                 match self {
@@ -288,6 +298,12 @@ tuners! {
     Compose(ComposeConfig),
 }
 
+impl Default for AnyTuner {
+    fn default() -> Self {
+        Self::Untuned(Untuned::default())
+    }
+}
+
 impl Default for TunerConfig {
     fn default() -> Self {
         Self::Untuned(UntunedConfig::default())
@@ -320,6 +336,19 @@ impl TunerConfig {
                 (key, message)
             })
             .collect()
+    }
+
+    /// Why a tuner of these keys cannot be folded into the weights of the base; `None` if it can.
+    pub fn merge_obstacle(&self) -> Option<String> {
+        let mut parts = self.composed().iter();
+        let of_part = parts.find_map(|part| Some(format!("{part}: {}", part.merge_obstacle()?)));
+        if self.merges() || of_part.is_some() {
+            return of_part;
+        }
+        Some(match self.reserve() {
+            0 => "its layers stand between those of the model".to_owned(),
+            n => format!("its {n} vectors stand beside the tokens of a text"),
+        })
     }
 
     /// Whether it is the method that tunes nothing.

@@ -18,7 +18,7 @@ use crate::{
 pub struct UntunedConfig {}
 
 /// The tuner that changes nothing and has no parameters.
-#[derive(Module, Debug)]
+#[derive(Module, Debug, Default)]
 pub struct Untuned {
     #[module(skip)]
     config: UntunedConfig,
@@ -29,6 +29,10 @@ impl Tuner for Untuned {}
 impl Method for UntunedConfig {
     type Tuner = Untuned;
     const NAME: &'static str = "none";
+
+    fn merges(&self) -> bool {
+        true
+    }
 
     fn problems(&self, _spec: &ModelSpec, _problems: &mut Problems) {}
 

@@ -76,6 +76,10 @@ impl Method for ComposeConfig {
         parts.flat_map(TunerConfig::paths_mut).collect()
     }
 
+    fn merges(&self) -> bool {
+        self.parts.iter().all(TunerConfig::merges)
+    }
+
     fn composed(&self) -> &[TunerConfig] {
         &self.parts
     }

@@ -117,6 +117,10 @@ impl Method for Ia3Config {
     const NAME: &'static str = "ia3";
     const PEFT_TYPES: &'static [&'static str] = &["IA3"];
 
+    fn merges(&self) -> bool {
+        true
+    }
+
     fn problems(&self, spec: &ModelSpec, problems: &mut Problems) {
         if let Some(targets) = &self.targets {
             targets.problems("targets", spec, problems);

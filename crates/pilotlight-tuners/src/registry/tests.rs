@@ -150,6 +150,35 @@ fn a_part_that_the_template_lacks_is_found() {
 }
 
 #[test]
+fn only_changes_of_weights_are_folded_into_them() {
+    for (keys, obstacle) in [
+        ("method = 'none'", None),
+        ("method = 'lora'", None),
+        ("method = 'ia3'", None),
+        ("method = 'bottleneck'", Some("layers")),
+        ("method = 'prefix'\nprefix_length = 7", Some("7 vectors")),
+        (
+            "method = 'soft-prompt'\nprompt_length = 9",
+            Some("9 vectors"),
+        ),
+        (
+            "method = 'compose'\nparts = [{ method = 'ia3' }, { method = 'lora' }]",
+            None,
+        ),
+        (
+            "method = 'compose'\nparts = [{ method = 'lora' }, { method = 'prefix', prefix_length = 7 }]",
+            Some("prefix: its 7 vectors"),
+        ),
+        ("from = 'no/such/folder'", Some("")),
+    ] {
+        let found = read(keys).expect("a config").merge_obstacle();
+        assert_eq!(found.is_some(), obstacle.is_some(), "{keys}: {found:?}");
+        let found = found.unwrap_or_default();
+        assert!(found.contains(obstacle.unwrap_or_default()), "{found}");
+    }
+}
+
+#[test]
 fn paths_are_relative_to_the_file_that_names_them() {
     let mut config =
         read("method = 'soft-prompt'\ninit = 'from'\nfrom_prompt = 'p'").expect("a config");
