@@ -2,7 +2,7 @@
 //!
 //! | module | concept |
 //! |---|---|
-//! | [`soft_prompt`] | learned vectors among the input embeddings (Lester et al. 2021); hook `embed` |
+//! | [`soft_prompt`] | learned vectors among the input embeddings (Lester et al. 2021), through an encoder (P-tuning, Liu et al. 2021), in every layer; hooks `embed`, `layer_input` |
 //! | [`prefix`] | learned keys and values in front of every layer's attention (Li and Liang 2021); hook `prefix` |
 //! | [`lora`] | low-rank updates of projections (Hu et al. 2021); hooks `project_output`, `merged_output` |
 //! | [`ia3`] | factors on keys, values and inner activations (Liu et al. 2022); hooks `project_input`, `project_output`, `merged_input`, `merged_output` |
@@ -41,8 +41,10 @@ pub use error::{Problem, Problems, TunerError};
 pub use ia3::{Ia3, Ia3Config};
 pub use lora::{Lora, LoraConfig, LowRank};
 pub use method::{InitContext, Method, NoVocabulary, Vocabulary};
-pub use prefix::{Prefix, PrefixConfig};
+pub use prefix::{Prefix, PrefixConfig, PrefixInit};
 pub use registry::{AnyTuner, METHODS, TunerConfig};
-pub use soft_prompt::{Init, Place, PlacedVectors, Placement, SoftPrompt, SoftPromptConfig};
+pub use soft_prompt::{
+    EncoderKind, Init, Place, PlacedVectors, Placement, SoftPrompt, SoftPromptConfig,
+};
 pub use targets::Targets;
 pub use untuned::{Untuned, UntunedConfig};

@@ -1,19 +1,14 @@
 //! The keys of `method = "prefix"`.
 
-use burn::{
-    module::Param,
-    nn::Linear,
-    tensor::{Device, Tensor, TensorData},
-};
+use burn::tensor::{Device, TensorData};
 use pilotlight_core::ModelSpec;
 use serde::{Deserialize, Serialize};
 
-use super::{Prefix, PrefixNetwork};
+use super::{Prefix, init, kv_dim};
 use crate::{
     error::{Problems, TunerError},
     method::{InitContext, Method, Tensors},
     peft::PeftFields,
-    random::{fan_in_uniform, normal},
 };
 
 /// The keys of `method = "prefix"`.
@@ -22,26 +17,85 @@ use crate::{
 pub struct PrefixConfig {
     /// Number of keys, and of values, in every layer.
     pub prefix_length: usize,
-    /// Standard deviation of the first values; of the network's input where there is one.
-    pub std: f64,
+    /// What keys and values are at first.
+    pub init: PrefixInit,
+    /// `random` and `zero`: the standard deviation of what is drawn, 0.02 for `random` and 1 for the keys of `zero`; of
+    /// the network's input, where there is one, 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub std: Option<f64>,
+    /// `text`: the text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
     /// Inner width of a network through which the prefix is trained; by default it is trained as it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub projection_dim: Option<usize>,
+}
+
+/// The first keys and values of a prefix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PrefixInit {
+    /// Independent normal numbers.
+    #[default]
+    Random,
+    /// Values of zero, so that a new prefix says nothing and only draws attention away. The keys are normal numbers:
+    /// equal vectors would get equal gradients for ever, and stay one vector.
+    Zero,
+    /// What the frozen model itself computes of a text's first tokens, so that it starts as the model with this text in
+    /// front.
+    Text,
 }
 
 impl Default for PrefixConfig {
     fn default() -> Self {
         Self {
             prefix_length: 20,
-            std: 0.02,
+            init: PrefixInit::default(),
+            std: None,
+            text: None,
             projection_dim: None,
         }
     }
 }
 
-/// `n_kv_heads * d_head`.
-fn kv_dim(spec: &ModelSpec) -> usize {
-    spec.n_kv_heads * spec.d_head
+impl PrefixConfig {
+    /// The standard deviation of what is drawn.
+    pub fn std(&self) -> f64 {
+        self.std.unwrap_or(match (self.init, self.projection_dim) {
+            (_, Some(_)) | (PrefixInit::Zero, None) => 1.0,
+            (PrefixInit::Random | PrefixInit::Text, None) => 0.02,
+        })
+    }
+
+    fn check_init(&self, problems: &mut Problems) {
+        let is_text = self.init == PrefixInit::Text;
+        if is_text && self.std.is_some() {
+            problems.push(
+                "std",
+                "has no effect: nothing is drawn with init `text`\nhint: leave it out, or set `init`",
+            );
+        }
+        match &self.text {
+            None if is_text => problems.push("text", "is missing: this `init` needs it"),
+            Some(_) if !is_text => problems.push(
+                "text",
+                "has no effect: only init `text` reads it\nhint: leave it out, or set `init`",
+            ),
+            Some(text) if text.is_empty() => problems.push("text", "is empty"),
+            _ => {}
+        }
+        if is_text && self.projection_dim.is_some() {
+            problems.push(
+                "projection_dim",
+                "cannot stand beside init `text`: no input of the network is known to give the text's keys and \
+                 values\nhint: leave out one of the two",
+            );
+        }
+        // Equal vectors would get equal gradients for ever.
+        if self.std.is_some_and(|std| !(std > 0.0 && std.is_finite())) {
+            problems.push("std", format!("is {}, which is not above 0", self.std()));
+        }
+    }
 }
 
 impl Method for PrefixConfig {
@@ -66,55 +120,24 @@ impl Method for PrefixConfig {
                 ),
             );
         }
-        // Equal vectors would get equal gradients for ever.
-        if !(self.std > 0.0 && self.std.is_finite()) {
-            problems.push("std", format!("is {}, which is not above 0", self.std));
-        }
+        self.check_init(problems);
         if self.projection_dim == Some(0) {
             problems.push("projection_dim", "must be at least 1");
         }
     }
 
     fn init(&self, context: &InitContext<'_>) -> Result<Prefix, TunerError> {
-        let spec = context.spec();
-        let mut random = context.random(Self::NAME);
-        let width = spec.n_layers * 2 * kv_dim(spec);
-        let network = self.projection_dim.map(|projection_dim| {
-            let mut layer = |d_input, d_output| {
-                let weight = fan_in_uniform(&mut random, d_input, d_output);
-                let bias = Tensor::zeros([d_output], context.device);
-                Linear {
-                    weight: Param::from_data(weight, context.device),
-                    bias: Some(Param::from_tensor(bias)),
-                }
-            };
-            PrefixNetwork {
-                narrow: layer(kv_dim(spec), projection_dim),
-                wide: layer(projection_dim, width),
-            }
-        });
-        let width = match network {
-            Some(_) => kv_dim(spec),
-            None => width,
-        };
-        let vectors: Vec<f32> = normal(&mut random, self.prefix_length * width)
-            .into_iter()
-            .map(|x| (x * self.std) as f32)
-            .collect();
-        let vectors = TensorData::new(vectors, [self.prefix_length, width]);
-        Ok(Prefix::new(
-            self.clone(),
-            vectors,
-            network,
-            spec,
-            context.device,
-        ))
+        init::prefix(self, context)
     }
 
     fn saved(&self) -> Self {
+        if self.projection_dim.is_none() {
+            return self.clone();
+        }
+        // The init is that of the network's input, which is not saved.
         Self {
-            projection_dim: None,
-            ..self.clone()
+            prefix_length: self.prefix_length,
+            ..Self::default()
         }
     }
 
@@ -127,7 +150,7 @@ impl Method for PrefixConfig {
     }
 
     fn restore(&self, tensors: &mut Tensors, spec: &ModelSpec, device: &Device) -> Option<Prefix> {
-        let shape = [self.prefix_length, spec.n_layers * 2 * kv_dim(spec)];
+        let shape = [self.prefix_length, init::width(spec)];
         let vectors = tensors.take("prompt_embeddings", shape)?;
         Some(Prefix::new(self.saved(), vectors, None, spec, device))
     }

@@ -9,11 +9,30 @@
 //! It trains `prefix_length * n_layers * 2 * n_kv_heads * d_head` numbers.
 //!
 //! With `projection_dim = h` the prefix is the output of a small network while it is trained,
-//! `tanh(E V + b) W + c` with `E` `[prefix_length, n_kv_heads * d_head]`, which Li and Liang found steadier; the
-//! adapter's folder holds its output alone. The layout of the vectors is PEFT's: the keys of layer l are slot 2l, its
-//! values slot 2l + 1.
+//! `tanh(E V + b) W + c` with `E` `[prefix_length, n_kv_heads * d_head]`, `V` `[n_kv_heads * d_head, h]` and `W`
+//! `[h, n_layers * 2 * n_kv_heads * d_head]`, which Li and Liang found steadier; the adapter's folder holds its output
+//! alone. The layout of the vectors is PEFT's: the keys of layer l are slot 2l, its values slot 2l + 1.
+//!
+//! # First values
+//!
+//! | `init` | keys and values |
+//! |---|---|
+//! | `random` | N(0, `std`^2) |
+//! | `zero` | keys N(0, `std`^2), values 0 |
+//! | `text` | those that the frozen model has of the first `prefix_length` tokens of `text`, without special tokens, rotary positions from 0 on applied |
+//!
+//! With `text` a new decoder-prefix is the model with this text in front of every row, and is trained from there; a text
+//! with too few tokens is refused. PEFT's `init_weights = "zero"` has keys of zero too: then all `prefix_length` vectors
+//! of a layer get the same gradient for ever, and are worth one.
+//!
+//! # When to use it
+//!
+//! It reaches every layer and leaves all weights as they are, so that rows of a batch may have different prefixes; it
+//! costs no positions of the text itself but a little of every attention. A prefix from random values learns slowly and
+//! wants a larger learning rate than LoRA; start from a `text` where an instruction already does half of the task.
 
 pub mod config;
+mod init;
 #[cfg(test)]
 mod tests;
 
@@ -24,7 +43,12 @@ use burn::{
 };
 use pilotlight_core::{BatchPrefix, KeyValue, ModelSpec, Tuner};
 
-pub use self::config::PrefixConfig;
+pub use self::config::{PrefixConfig, PrefixInit};
+
+/// `n_kv_heads * d_head`.
+fn kv_dim(spec: &ModelSpec) -> usize {
+    spec.n_kv_heads * spec.d_head
+}
 
 /// Learned keys and values in front of every layer's attention.
 #[derive(Module, Debug)]

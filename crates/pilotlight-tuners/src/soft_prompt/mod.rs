@@ -21,7 +21,7 @@
 //!
 //! # Deep prompts
 //!
-//! With `deep = true` there are `m` vectors `P_l` for every layer (Liu et al. 2022, "P-Tuning v2"; Jia et al. 2022,
+//! With `deep = true` there are `m` vectors `P_l` for every layer (Liu et al. 2021, "P-Tuning v2"; Jia et al. 2022,
 //! "Visual Prompt Tuning", `deep`). The states at the prompt's positions are replaced in front of each layer:
 //!
 //! `x_0 = [P_0; E]`, and layer l computes `layer_l([P_l; x_l])` with `x_l` the states of the tokens.
@@ -150,6 +150,9 @@ impl Tuner for SoftPrompt {
     }
 
     fn untouched(&self, _index: usize, row: &EmbeddedRow) -> usize {
+        if self.config.deep {
+            return 0;
+        }
         // The first position that holds no token: an inserted vector of this prompt, or of another one in front.
         let positions = row.token_positions.iter().enumerate();
         let moved = positions.filter(|(token, position)| token != *position);
