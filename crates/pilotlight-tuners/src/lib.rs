@@ -8,6 +8,7 @@
 //! | [`ia3`] | factors on keys, values and inner activations (Liu et al. 2022); hooks `project_input`, `project_output`, `merged_input`, `merged_output` |
 //! | [`bottleneck`] | narrow layers behind or beside the residual branches (Houlsby et al. 2019, Pfeiffer et al. 2021, He et al. 2022); hook `sublayer_output` |
 //! | [`compose`] | several of these at once |
+//! | [`mixed`] | another tuner for each row of a batch |
 //! | [`untuned`] | no tuner |
 //! | [`targets`] | rules that choose projections by their names |
 //! | [`registry`] | [`AnyTuner`] and [`TunerConfig`] over all methods |
@@ -23,6 +24,7 @@ pub mod ia3;
 mod keys;
 pub mod lora;
 pub mod method;
+pub mod mixed;
 pub mod peft;
 pub mod prefix;
 mod random;
@@ -41,6 +43,7 @@ pub use error::{Problem, Problems, TunerError};
 pub use ia3::{Ia3, Ia3Config};
 pub use lora::{Lora, LoraConfig, LowRank};
 pub use method::{InitContext, Method, NoVocabulary, Vocabulary};
+pub use mixed::Mixed;
 pub use prefix::{Prefix, PrefixConfig, PrefixInit};
 pub use registry::{AnyTuner, METHODS, TunerConfig};
 pub use soft_prompt::{
