@@ -13,6 +13,19 @@ pub struct Law {
     pub n_parameters: fn(&ModelSpec) -> usize,
 }
 
+/// The laws of a model's kind.
+pub fn laws(is_decoder: bool) -> impl Iterator<Item = &'static Law> {
+    let of_decoders = if is_decoder { DECODER_LAWS } else { &[] };
+    LAWS.iter().chain(of_decoders)
+}
+
+/// What only decoders have.
+const DECODER_LAWS: &[Law] = &[Law {
+    keys: r#"{ "method": "prefix", "prefix_length": 3, "init": "text", "text": "17 60 5 33" }"#,
+    starts_as_identity: false,
+    n_parameters: |spec| 3 * spec.n_layers * 2 * spec.n_kv_heads * spec.d_head,
+}];
+
 /// Every method, in its main forms.
 pub const LAWS: &[Law] = &[
     Law {
@@ -40,6 +53,39 @@ pub const LAWS: &[Law] = &[
             [{ "place": "before", "length": 2 }, { "place": { "after_tokens": 3 }, "length": 1 }] }"#,
         starts_as_identity: false,
         n_parameters: |spec| 3 * spec.d_model,
+    },
+    Law {
+        keys: r#"{ "method": "soft-prompt", "prompt_length": 3, "encoder": "mlp", "encoder_dim": 6 }"#,
+        starts_as_identity: false,
+        n_parameters: |spec| {
+            3 * spec.d_model + 6 * (spec.d_model + 1) + 6 * (6 + 1) + (6 + 1) * spec.d_model
+        },
+    },
+    Law {
+        keys: r#"{ "method": "soft-prompt", "prompt_length": 3, "encoder": "lstm", "encoder_dim": 4,
+            "placement": "after" }"#,
+        starts_as_identity: false,
+        n_parameters: |spec| {
+            let direction = |d_input: usize| 4 * 4 * (d_input + 4 + 2);
+            let behind = 8 * (8 + 1) + (8 + 1) * spec.d_model;
+            3 * spec.d_model + 2 * direction(spec.d_model) + 2 * direction(8) + behind
+        },
+    },
+    Law {
+        keys: r#"{ "method": "soft-prompt", "prompt_length": 2, "deep": true, "init": "random" }"#,
+        starts_as_identity: false,
+        n_parameters: |spec| spec.n_layers * 2 * spec.d_model,
+    },
+    Law {
+        keys: r#"{ "method": "soft-prompt", "deep": true, "init": "random-normal", "std": 0.3, "placement":
+            [{ "place": "after", "length": 2 }, { "place": "before", "length": 1 }] }"#,
+        starts_as_identity: false,
+        n_parameters: |spec| spec.n_layers * 3 * spec.d_model,
+    },
+    Law {
+        keys: r#"{ "method": "prefix", "prefix_length": 3, "init": "zero" }"#,
+        starts_as_identity: false,
+        n_parameters: |spec| 3 * spec.n_layers * 2 * spec.n_kv_heads * spec.d_head,
     },
     Law {
         keys: r#"{ "method": "prefix", "prefix_length": 3, "std": 0.5 }"#,

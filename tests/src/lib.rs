@@ -3,6 +3,7 @@
 pub mod laws;
 pub mod parity;
 pub mod probe;
+pub mod vocabulary;
 
 use std::path::{Path, PathBuf};
 

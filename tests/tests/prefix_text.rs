@@ -2,32 +2,11 @@
 
 use burn::tensor::Device;
 use pilotlight_core::{Identity, TokenRow};
-use pilotlight_tests::{GoldenExample, assert_close, golden_examples, golden_model, token_logits};
+use pilotlight_tests::{
+    GoldenExample, assert_close, golden_examples, golden_model, token_logits, vocabulary::Numbers,
+};
 use pilotlight_transformer::{GenerateOptions, Model, generate};
-use pilotlight_tuners::{AnyTuner, InitContext, TunerConfig, TunerError, Vocabulary};
-
-/// Words that are numbers.
-#[derive(Debug)]
-struct Numbers;
-
-impl Vocabulary for Numbers {
-    fn encode(&self, text: &str) -> Result<Vec<u32>, String> {
-        let number = |word: &str| word.parse().map_err(|_| format!("`{word}` is no number"));
-        text.split_whitespace().map(number).collect()
-    }
-
-    fn is_special(&self, _id: u32) -> bool {
-        false
-    }
-
-    fn frequencies(&self) -> Vec<(u32, usize)> {
-        Vec::new()
-    }
-
-    fn label_words(&self) -> Vec<Vec<u32>> {
-        Vec::new()
-    }
-}
+use pilotlight_tuners::{AnyTuner, InitContext, TunerConfig, TunerError};
 
 const TEXT: [u32; 4] = [17, 60, 5, 33];
 

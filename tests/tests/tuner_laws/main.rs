@@ -13,27 +13,27 @@ use burn::{
 use pilotlight_core::{Identity, Site, TokenRow, Tuner};
 use pilotlight_tests::{
     assert_close, golden_model,
-    laws::{LAWS, Law},
+    laws::{Law, laws},
     probe::{loss, rows, shaken, token_states, values},
+    vocabulary::Numbers,
 };
 use pilotlight_transformer::Model;
 use pilotlight_tuners::{
-    AnyTuner, BaseInfo, InitContext, NoVocabulary, TaskType, TunerConfig, load_adapter,
-    save_adapter,
+    AnyTuner, BaseInfo, InitContext, TaskType, TunerConfig, load_adapter, save_adapter,
 };
 
 const FAMILIES: [&str; 4] = ["llama", "qwen2", "gpt2", "bert"];
 
 fn each_case(check: impl Fn(&Law, &Model, AnyTuner)) {
     for family in FAMILIES {
-        for law in LAWS {
+        let device = Device::flex().autodiff();
+        let model = golden_model(family, &device).model;
+        for law in laws(model.is_decoder()) {
             println!("{family}: {}", law.keys);
-            let device = Device::flex().autodiff();
-            let model = golden_model(family, &device).model;
             let config: TunerConfig = serde_json::from_str(law.keys).expect("keys");
             let tuner = config.init(&InitContext {
                 base: &model,
-                vocabulary: &NoVocabulary,
+                vocabulary: &Numbers,
                 seed: 1,
                 device: &device,
             });
