@@ -118,12 +118,7 @@ pub const LAWS: &[Law] = &[
     Law {
         keys: r#"{ "method": "lora", "rank": 3 }"#,
         starts_as_identity: true,
-        n_parameters: |spec| {
-            let default = ["query", "value", "q_proj", "v_proj", "c_attn"];
-            rank_times_widths(spec, 3, &|path| {
-                default.iter().any(|name| path.ends_with(name))
-            })
-        },
+        n_parameters: |spec| rank_times_widths(spec, 3, &queries_and_values),
     },
     Law {
         keys: r#"{ "method": "lora", "rank": 2, "alpha": 3, "targets": "all-linear", "rslora": true }"#,
@@ -133,16 +128,58 @@ pub const LAWS: &[Law] = &[
     Law {
         keys: r#"{ "method": "ia3" }"#,
         starts_as_identity: true,
+        n_parameters: keys_values_and_inner,
+    },
+    // Prompt and LoRA.
+    Law {
+        keys: r#"{ "method": "compose", "parts": [
+            { "method": "soft-prompt", "prompt_length": 3, "init": "random" },
+            { "method": "lora", "rank": 2 }] }"#,
+        starts_as_identity: false,
+        n_parameters: |spec| 3 * spec.d_model + rank_times_widths(spec, 2, &queries_and_values),
+    },
+    // MAM (He et al. 2022): a prefix, and adapters beside the feed-forward.
+    Law {
+        keys: r#"{ "method": "compose", "parts": [
+            { "method": "prefix", "prefix_length": 3, "std": 0.5 },
+            { "method": "bottleneck", "kind": "parallel", "bottleneck_dim": 5 }] }"#,
+        starts_as_identity: false,
+        n_parameters: prefix_and_adapters,
+    },
+    Law {
+        keys: r#"{ "method": "compose", "parts": [
+            { "method": "prefix", "prefix_length": 3, "std": 0.5 },
+            { "method": "bottleneck", "kind": "pfeiffer", "bottleneck_dim": 5, "activation": "gelu" }] }"#,
+        starts_as_identity: false,
+        n_parameters: prefix_and_adapters,
+    },
+    // Factors at the input of a projection that an update reads too.
+    Law {
+        keys: r#"{ "method": "compose", "parts": [
+            { "method": "ia3" },
+            { "method": "lora", "rank": 2, "targets": ".*(down_proj|mlp.c_proj|[0-9].output.dense)" }] }"#,
+        starts_as_identity: true,
         n_parameters: |spec| {
-            let fused = spec.projection(Projection::QueryKeyValue);
-            let keys_and_values = match fused {
-                Some(fused) => fused.d_output,
-                None => 2 * spec.n_kv_heads * spec.d_head,
-            };
-            spec.n_layers * (keys_and_values + spec.d_ff)
+            let narrowing = 2 * spec.n_layers * (spec.d_ff + spec.d_model);
+            keys_values_and_inner(spec) + narrowing
         },
     },
 ];
+
+/// One factor each, queries too where one matrix makes all three.
+fn keys_values_and_inner(spec: &ModelSpec) -> usize {
+    let keys_and_values = match spec.projection(Projection::QueryKeyValue) {
+        Some(fused) => fused.d_output,
+        None => 2 * spec.n_kv_heads * spec.d_head,
+    };
+    spec.n_layers * (keys_and_values + spec.d_ff)
+}
+
+/// Of a prefix of 3 and adapters of 5.
+fn prefix_and_adapters(spec: &ModelSpec) -> usize {
+    let prefix = 3 * 2 * spec.n_kv_heads * spec.d_head;
+    spec.n_layers * (prefix + 2 * 5 * spec.d_model + 5 + spec.d_model)
+}
 
 fn rank_times_widths(spec: &ModelSpec, rank: usize, chosen: &dyn Fn(&str) -> bool) -> usize {
     let widths = spec
@@ -151,4 +188,10 @@ fn rank_times_widths(spec: &ModelSpec, rank: usize, chosen: &dyn Fn(&str) -> boo
         .filter(|projection| chosen(&projection.path));
     let widths = widths.map(|projection| projection.d_input + projection.d_output);
     spec.n_layers * rank * widths.sum::<usize>()
+}
+
+/// What LoRA updates by default.
+fn queries_and_values(path: &str) -> bool {
+    let default = ["query", "value", "q_proj", "v_proj", "c_attn"];
+    default.iter().any(|name| path.ends_with(name))
 }

@@ -7,11 +7,12 @@ use pilotlight_tests::parity::{adapter, check_end, check_logits, follow_peft, lo
 use pilotlight_tuners::{BaseInfo, TaskType, save_adapter};
 
 const FAMILIES: [&str; 4] = ["llama", "qwen2", "gpt2", "bert"];
-const METHODS: [&str; 7] = [
+const METHODS: [&str; 8] = [
     "prompt",
     "prefix",
     "lora",
     "rslora-all-linear",
+    "ia3",
     "houlsby",
     "pfeiffer",
     "parallel",

@@ -111,7 +111,7 @@ fn check(family: &str, method: &str) {
 #[test]
 fn losses_are_those_of_peft() {
     for family in ["llama", "qwen2", "gpt2", "bert"] {
-        for method in ["prompt", "lora", "rslora-all-linear"] {
+        for method in ["prompt", "lora", "rslora-all-linear", "ia3"] {
             check(family, method);
         }
     }

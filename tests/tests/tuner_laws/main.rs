@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stdout, reason = "names the case in which a test failed")]
 
+mod composing;
 mod merging;
 
 use burn::{
