@@ -4,6 +4,7 @@
 
 mod composing;
 mod merging;
+mod writing;
 
 use burn::{
     module::{Module, ModuleMapper, ModuleVisitor, Param},
