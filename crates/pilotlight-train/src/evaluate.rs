@@ -9,7 +9,7 @@ use crate::{
     error::TrainError,
     item::{Goal, Item, items},
     observer::{Event, Observer},
-    predict::{classes_of, in_batches, of_labels, words_of},
+    predict::{classes_of, in_batches, label_logprobs, words_of},
     score::token_logprobs,
     tuned::Tuned,
     words::WordPlan,
@@ -76,13 +76,7 @@ pub fn evaluate(
         .iter()
         .map(|example| &example.input)
         .collect();
-    let golds = split.examples.iter().map(|example| match example.target {
-        Target::Class(class) => Ok(class),
-        _ => Err(TrainError::Unfit(
-            "an example of a classification task has no class".into(),
-        )),
-    });
-    let golds: Vec<usize> = golds.collect::<Result<_, _>>()?;
+    let golds = golds(split)?;
     // Beside the classes' log-probabilities that of what is trained on: the first word of the right label.
     let (losses, classes): (Vec<f64>, Vec<Vec<f64>>) = match &data.verbalizer {
         Some(verbalizer) => {
@@ -90,7 +84,7 @@ pub fn evaluate(
             let words = words_of(&tuned, &inputs, &plan, batch_size, &mut progress)?;
             let examples = words.iter().zip(&golds);
             examples
-                .map(|(words, &gold)| (-words[gold][0], of_labels(words)))
+                .map(|(words, &gold)| (-words[gold][0], label_logprobs(words)))
                 .unzip()
         }
         None => {
@@ -103,18 +97,39 @@ pub fn evaluate(
         }
     };
     let n_tokens = items.iter().map(Item::n_trained).sum();
-    let predictions: Vec<_> = classes.into_iter().map(Prediction::new).collect();
-    let right = predictions
-        .iter()
-        .zip(&golds)
-        .filter(|(it, gold)| it.class == **gold)
-        .count();
-    Ok(Evaluation {
-        loss: losses.iter().sum::<f64>() / n_tokens as f64,
-        n_tokens,
-        accuracy: Some(right as f64 / golds.len() as f64),
-        predictions,
-    })
+    let predictions = classes.into_iter().map(Prediction::new).collect();
+    let loss = losses.iter().sum();
+    Ok(Evaluation::of_classes(loss, n_tokens, predictions, &golds))
+}
+
+/// The class of each example.
+pub(crate) fn golds(split: &Split) -> Result<Vec<usize>, TrainError> {
+    let golds = split.examples.iter().map(|example| match example.target {
+        Target::Class(class) => Ok(class),
+        _ => Err(TrainError::Unfit(
+            "an example of a classification task has no class".into(),
+        )),
+    });
+    golds.collect()
+}
+
+impl Evaluation {
+    /// Of a classification task; `loss` is the sum over the examples.
+    pub(crate) fn of_classes(
+        loss: f64,
+        n_tokens: usize,
+        predictions: Vec<Prediction>,
+        golds: &[usize],
+    ) -> Self {
+        let pairs = predictions.iter().zip(golds);
+        let right = pairs.filter(|(it, gold)| it.class == **gold).count();
+        Self {
+            loss: loss / n_tokens as f64,
+            n_tokens,
+            accuracy: Some(right as f64 / golds.len() as f64),
+            predictions,
+        }
+    }
 }
 
 /// Completions and texts: their tokens' loss.
@@ -132,7 +147,8 @@ fn texts(
             Goal::Class(_) => &[],
         });
         let tokens: Vec<&[(usize, u32)]> = tokens.collect();
-        token_logprobs(tuned, &rows, &tokens)
+        let hidden = tuned.forward(&rows);
+        token_logprobs(&tuned.base, &tuned.tuner, &hidden, &tokens)
     })?;
     let n_tokens = values.iter().map(Vec::len).sum();
     Ok(Evaluation {

@@ -2,7 +2,8 @@
 //!
 //! A [`Tuned`] model is a base, a tuner and, for linear classification, a head. [`train`] takes it with a [`Job`]
 //! and returns it with the parameters of the best step; [`evaluate`], [`class_logprobs`] and [`choice_logprobs`]
-//! ask it; [`save_tuned`] and [`load_tuned`] keep it in a folder.
+//! ask it; [`save_tuned`] and [`load_tuned`] keep it in a folder. [`Adapters`] are several of them on one base, for
+//! many tasks in one batch and for ensembles; [`merge`] folds a tuner into its base.
 //!
 //! | module | concept |
 //! |---|---|
@@ -12,6 +13,8 @@
 //! | `loss` | the loss of a batch and its gradients |
 //! | `score`, `words`, `predict` | log-probabilities of tokens, of label words and of classes |
 //! | `evaluate` | loss, accuracy and predictions on a split |
+//! | `adapters`, `ensemble` | several adapters on one base, and what they say together |
+//! | `merge` | a tuner folded into its base |
 //! | `order` | which examples a batch takes |
 //! | `schedule` | the learning rate of each step |
 //! | `optimizer` | Burn's optimizers with a state by parameter paths |
@@ -31,8 +34,10 @@
 //!   whole vocabulary and not over the label words alone: PEFT trains causal language models so;
 //! - *classification by a linear head*: the right class, over the classes.
 
+mod adapters;
 mod checkpoint;
 mod config;
+mod ensemble;
 mod error;
 mod evaluate;
 mod item;
@@ -55,8 +60,10 @@ mod trainer;
 mod tuned;
 mod words;
 
+pub use adapters::{Adapters, Answers, Question};
 pub use checkpoint::{Best, Seconds};
 pub use config::{OptimizerKind, Schedule, TrainConfig};
+pub use ensemble::{Combination, EnsemblePrediction, average_logprobs, evaluate_ensemble};
 pub use error::{Difference, TrainError};
 pub use evaluate::{Evaluation, Prediction, evaluate};
 pub use job::{Job, Outcome};
@@ -64,7 +71,7 @@ pub use metrics::{Metric, SplitName};
 pub use observer::{Event, Observer, Unobserved};
 pub use optimizer::Optimizer;
 pub use order::BatchOrder;
-pub use predict::{choice_logprobs, class_logprobs};
+pub use predict::{choice_logprobs, class_logprobs, label_logprobs};
 pub use run_folder::RunFolder;
 pub use saved::{load_tuned, save_tuned};
 pub use schedule::learning_rate;

@@ -66,7 +66,7 @@ pub fn class_logprobs(
             tuned.check_words()?;
             let plan = WordPlan::new(verbalizer);
             let words = words_of(&tuned, &inputs, &plan, batch_size, &mut |_| ())?;
-            Ok(words.iter().map(|words| of_labels(words)).collect())
+            Ok(words.iter().map(|words| label_logprobs(words)).collect())
         }
         None => {
             tuned.check_head()?;
@@ -75,8 +75,8 @@ pub fn class_logprobs(
     }
 }
 
-/// The log-probability of each label, out of those of its words.
-pub(crate) fn of_labels(words: &[Vec<f64>]) -> Vec<f64> {
+/// The log-probability of each label, out of those of its words: `log sum_w p(w)`.
+pub fn label_logprobs(words: &[Vec<f64>]) -> Vec<f64> {
     words.iter().map(|words| log_sum_exp(words)).collect()
 }
 
@@ -99,7 +99,8 @@ pub(crate) fn words_of(
         |batch| {
             let of_batch: Vec<TokenRow> = batch.iter().map(|&row| rows[row].clone()).collect();
             let tokens: Vec<&[(usize, u32)]> = batch.iter().map(|&row| &*tokens[row]).collect();
-            token_logprobs(tuned, &of_batch, &tokens)
+            let hidden = tuned.forward(&of_batch);
+            token_logprobs(&tuned.base, &tuned.tuner, &hidden, &tokens)
         },
     )?;
     let of_inputs = values.chunks(n_rows);
@@ -121,7 +122,7 @@ pub(crate) fn classes_of(
     }
     in_batches(inputs, batch_size, progress, |batch| {
         let rows: Vec<TokenRow> = batch.iter().map(|&row| inputs[row].clone()).collect();
-        head_logprobs(tuned, &rows)
+        head_logprobs(tuned, &tuned.forward(&rows))
     })
 }
 

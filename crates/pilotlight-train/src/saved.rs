@@ -95,6 +95,11 @@ pub fn load_tuned(folder: &Path, base: Model) -> Result<Tuned, TrainError> {
     Ok(Tuned::new(base, adapter.tuner, head, pooling))
 }
 
+/// Whether an adapter's folder holds parameters of the base, which were trained beside the tuner.
+pub(crate) fn trains_base(folder: &Path) -> bool {
+    folder.join(BASE).exists()
+}
+
 fn load_head(
     folder: &Path,
     base: &Model,

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::{Tensor, activation::log_softmax};
-use pilotlight_core::TokenRow;
+use burn::tensor::{DType, Tensor, activation::log_softmax};
+use pilotlight_core::Tuner;
+use pilotlight_transformer::{Hidden, Model};
 
 use crate::{
     error::TrainError,
@@ -15,13 +16,13 @@ use crate::{
 /// Log-probabilities of `tokens[i]` in row i, in their order: a token is asked for by its place, and several may be
 /// asked for at the same place. The head runs once per place.
 ///
-/// The model must be without autodiff.
+/// `hidden` is what the model and the tuner make of the rows, without autodiff.
 pub(crate) fn token_logprobs(
-    tuned: &Tuned,
-    rows: &[TokenRow],
+    base: &Model,
+    tuner: &dyn Tuner,
+    hidden: &Hidden,
     tokens: &[&[(usize, u32)]],
 ) -> Result<Vec<Vec<f64>>, TrainError> {
-    let hidden = tuned.forward(rows);
     let mut asked: BTreeMap<(usize, usize), Vec<Asked>> = BTreeMap::new();
     for (index, tokens) in tokens.iter().enumerate() {
         let of_row = predictors(index, &hidden.rows[index], tokens);
@@ -42,7 +43,7 @@ pub(crate) fn token_logprobs(
         .map(|tokens| vec![0.0; tokens.len()])
         .collect();
     let asked: Vec<_> = asked.into_iter().collect();
-    for chunk in asked.chunks(chunk_rows(tuned.base.spec().n_vocab)) {
+    for chunk in asked.chunks(chunk_rows(base.spec().n_vocab)) {
         let positions: Vec<_> = chunk.iter().map(|(position, _)| *position).collect();
         let width = chunk.iter().map(|(_, ids)| ids.len()).max().unwrap_or(0);
         let mut table = Vec::with_capacity(chunk.len() * width);
@@ -51,7 +52,8 @@ pub(crate) fn token_logprobs(
             table.extend(std::iter::repeat_n(0, width - ids.len()));
         }
         let of_rows: Vec<usize> = positions.iter().map(|(row, _)| *row).collect();
-        let logits = tuned.word_logits(hidden.select(&positions), &of_rows);
+        let logits = base.logits(hidden.select(&positions), &of_rows, tuner);
+        let logits = logits.cast(DType::F32);
         let table = id_table(table, width, &logits.device());
         let values = to_host(log_softmax(logits, 1).gather(1, table))?;
         for ((_, ids), values) in chunk.iter().zip(values.chunks(width)) {
@@ -70,15 +72,15 @@ struct Asked {
     place: (usize, usize),
 }
 
-/// Log-probabilities of all classes by the linear head, for each row.
-pub(crate) fn head_logprobs(tuned: &Tuned, rows: &[TokenRow]) -> Result<Vec<Vec<f64>>, TrainError> {
-    let logits = tuned.class_logits(&tuned.forward(rows));
+/// Log-probabilities of all classes by the linear head, for each row of `hidden`.
+pub(crate) fn head_logprobs(tuned: &Tuned, hidden: &Hidden) -> Result<Vec<Vec<f64>>, TrainError> {
+    let logits = tuned.class_logits(hidden);
     let [_, n_classes] = logits.dims();
     let values = to_host(log_softmax(logits, 1))?;
     Ok(values.chunks(n_classes).map(<[f64]>::to_vec).collect())
 }
 
-fn to_host(values: Tensor<2>) -> Result<Vec<f64>, TrainError> {
+pub(crate) fn to_host(values: Tensor<2>) -> Result<Vec<f64>, TrainError> {
     let values = values.try_into_vec_as::<f32>();
     let values = values.map_err(|error| TrainError::Device(error.to_string()))?;
     Ok(values.into_iter().map(f64::from).collect())

@@ -1,5 +1,6 @@
 //! Runs of the trainer on a tiny model, from the outside.
 
+mod adapters;
 mod common;
 mod prediction;
 mod training;
