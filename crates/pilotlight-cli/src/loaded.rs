@@ -7,8 +7,7 @@ use clap::{Args, ValueEnum};
 use pilotlight_compare::{Base, BaseConfig, BaseInit, ModelSource, Precision, Resolver};
 use pilotlight_data::Tokenizer;
 use pilotlight_train::{Tuned, load_tuned};
-use pilotlight_transformer::Model;
-use pilotlight_tuners::{InitContext, NoVocabulary, TunerConfig};
+use pilotlight_tuners::AnyTuner;
 
 use crate::{
     console::Console, devices::DeviceChoice, experiments::Machine, failure::Failure, models,
@@ -17,17 +16,24 @@ use crate::{
 /// What the names of models inside this program begin with.
 const EMBEDDED: &str = "embedded:";
 
-/// Which model, and what is put on it.
+/// Which model.
 #[derive(Debug, Args)]
-pub(crate) struct RawModel {
+pub(crate) struct RawBase {
     /// Folder of the model, or its name on the Hugging Face Hub
     #[arg(long, value_name = "MODEL")]
     pub(crate) model: String,
-    /// Folder of an adapter, ours or PEFT's, or of a run
-    #[arg(long, value_name = "DIR")]
-    pub(crate) adapter: Option<PathBuf>,
     #[command(flatten)]
     precision: RawPrecision,
+}
+
+/// Which model, and what is put on it.
+#[derive(Debug, Args)]
+pub(crate) struct RawModel {
+    #[command(flatten)]
+    pub(crate) base: RawBase,
+    /// Folder of an adapter, ours or PEFT's, or of a run
+    #[arg(long, value_name = "DIR")]
+    adapter: Option<PathBuf>,
 }
 
 /// Type in which the model computes.
@@ -53,10 +59,6 @@ pub(crate) struct Loaded {
     pub(crate) tokenizer: Tokenizer,
     /// The model's folder, unless it is inside this program.
     pub(crate) folder: Option<PathBuf>,
-    /// The adapter's folder.
-    pub(crate) adapter: Option<PathBuf>,
-    /// Names of the classes of the checkpoint's own head.
-    pub(crate) labels: Vec<String>,
 }
 
 impl RawPrecision {
@@ -73,28 +75,38 @@ impl RawPrecision {
     }
 }
 
+impl RawBase {
+    /// The type in which the model computes.
+    pub(crate) fn precision(&self) -> Precision {
+        self.precision.precision()
+    }
+
+    /// Finds and loads the model with its tokenizer.
+    pub(crate) fn load(&self, device: DeviceChoice, console: &Console) -> Result<Base, Failure> {
+        load_base(&self.model, self.precision(), device, console)
+    }
+}
+
 impl RawModel {
     /// Finds and loads everything.
     pub(crate) fn load(&self, device: DeviceChoice, console: &Console) -> Result<Loaded, Failure> {
         let adapter = self.adapter.as_deref().map(adapter_folder).transpose()?;
-        let base = load_base(&self.model, self.precision.precision(), device, console)?;
+        let base = self.base.load(device, console)?;
         let mut tuned = match &adapter {
-            Some(adapter) => load_tuned(adapter, base.model)?,
-            None => untuned(base.model)?,
+            Some(adapter) => load_tuned(adapter, base.model.clone())?,
+            None => bare(&base),
         };
         if tuned.head.is_none() {
             tuned.head = base.head;
         }
         Ok(Loaded {
-            name: self.model.clone(),
+            name: self.base.model.clone(),
             tuned,
             tokenizer: base.tokenizer,
             folder: match base.source {
                 ModelSource::Folder(folder) => Some(folder),
                 ModelSource::Embedded(_) => None,
             },
-            adapter,
-            labels: base.labels,
         })
     }
 }
@@ -127,42 +139,45 @@ pub(crate) fn load_base(
 impl Loaded {
     /// Says if the model predicts no words.
     pub(crate) fn check_words(&self) -> Result<(), Failure> {
-        if self.tuned.base.has_language_head() {
-            return Ok(());
-        }
-        Err(Failure::input(format!(
-            "{} has no language-model head, so that it predicts no words",
-            self.name
-        ))
-        .hint("use a decoder, for example Llama, Qwen or GPT-2"))
+        check_words(&self.name, &self.tuned)
     }
 
     /// Says if `n_tokens` and the tuner's vectors do not fit into the model's positions.
     pub(crate) fn check_length(&self, n_tokens: usize) -> Result<(), String> {
-        let n_positions = self.tuned.base.spec().n_positions;
-        let reserve = self.tuned.tuner.config().reserve();
-        if n_tokens + reserve <= n_positions {
-            return Ok(());
-        }
-        Err(match reserve {
-            0 => format!("{n_tokens} tokens, but the model takes {n_positions}"),
-            _ => format!(
-                "{n_tokens} tokens and {reserve} vectors of the adapter, but the model takes {n_positions}"
-            ),
-        })
+        check_length(&self.tuned, n_tokens)
     }
 }
 
-/// A model that nothing is put on.
-fn untuned(model: Model) -> Result<Tuned, Failure> {
-    let context = InitContext {
-        base: &model,
-        device: &model.word_embeddings().device(),
-        vocabulary: &NoVocabulary,
-        seed: 0,
-    };
-    let tuner = TunerConfig::default().init(&context)?;
-    Ok(Tuned::new(model, tuner, None, None))
+/// Says if a model predicts no words.
+pub(crate) fn check_words(name: &str, tuned: &Tuned) -> Result<(), Failure> {
+    if tuned.base.has_language_head() {
+        return Ok(());
+    }
+    Err(Failure::input(format!(
+        "{name} has no language-model head, so that it predicts no words"
+    ))
+    .hint("use a decoder, for example Llama, Qwen or GPT-2"))
+}
+
+/// Says if `n_tokens` and the tuner's vectors do not fit into the model's positions.
+pub(crate) fn check_length(tuned: &Tuned, n_tokens: usize) -> Result<(), String> {
+    let n_positions = tuned.base.spec().n_positions;
+    let reserve = tuned.tuner.config().reserve();
+    if n_tokens + reserve <= n_positions {
+        return Ok(());
+    }
+    Err(match reserve {
+        0 => format!("{n_tokens} tokens, but the model takes {n_positions}"),
+        _ => format!(
+            "{n_tokens} tokens and {reserve} vectors of the adapter, but the model takes {n_positions}"
+        ),
+    })
+}
+
+/// The model alone, with the head of its checkpoint.
+pub(crate) fn bare(base: &Base) -> Tuned {
+    let (model, head) = (base.model.clone(), base.head.clone());
+    Tuned::new(model, AnyTuner::default(), head, None)
 }
 
 /// The folder of an adapter; that of a run holds one.

@@ -11,6 +11,8 @@
 //! | [`devices`] | the backends and their devices |
 //! | [`models`] | from the name of a model to its folder |
 //! | [`loaded`] | a model with its tokenizer and an adapter |
+//! | [`team`] | a model with several adapters |
+//! | [`tasks`] | the tasks of adapters |
 //! | [`experiments`] | the settings of runs |
 //! | [`results`] | results as text |
 //! | [`records`] | the lines of `--input` |
@@ -31,6 +33,8 @@ mod models;
 mod progress;
 mod records;
 mod results;
+mod tasks;
+mod team;
 
 use std::process::ExitCode;
 

@@ -10,7 +10,8 @@ use pilotlight_compare::{
     statistics::{bootstrap_accuracy, majority_accuracy},
 };
 use pilotlight_data::{Split, Target, TaskData};
-use pilotlight_train::{Tuned, evaluate, load_tuned};
+use pilotlight_train::{Adapters, Combination, Tuned, evaluate, evaluate_ensemble, load_tuned};
+use pilotlight_tuners::TunerConfig;
 use serde_json::json;
 
 use crate::{
@@ -18,9 +19,10 @@ use crate::{
     devices::DeviceChoice,
     experiments::{Machine, RawExperiment},
     failure::Failure,
-    loaded::adapter_folder,
+    loaded::{adapter_folder, bare},
     progress::RunProgress,
     results,
+    team::EnsembleChoice,
 };
 
 /// Evaluate a run, or the untuned model of an experiment, on a split
@@ -33,13 +35,17 @@ Examples:
   pilot eval runs/first
   pilot eval runs/first --split validation --json
   pilot eval experiment.toml --adapter runs/first/adapter --set data.test=other.jsonl
+  pilot eval runs/1 --adapter runs/1 --adapter runs/2 --adapter runs/3 --ensemble vote
   pilot eval default --method lora               the untuned model on the task of a preset")]
 pub(crate) struct RawEval {
     #[command(flatten)]
     experiment: RawExperiment,
-    /// Folder of an adapter, ours or PEFT's
+    /// Folder of an adapter, ours or PEFT's, or of a run; several make an ensemble
     #[arg(long, value_name = "DIR")]
-    adapter: Option<PathBuf>,
+    adapter: Vec<PathBuf>,
+    /// Let all adapters answer each example together
+    #[arg(long, value_name = "HOW", value_enum)]
+    ensemble: Option<EnsembleChoice>,
     /// Which examples
     #[arg(long, value_enum, default_value_t = SplitChoice::Test)]
     split: SplitChoice,
@@ -59,7 +65,8 @@ pub(crate) enum SplitChoice {
 /// What is to be evaluated.
 pub(crate) struct Eval {
     experiment: Experiment,
-    adapter: Option<PathBuf>,
+    adapters: Vec<PathBuf>,
+    ensemble: Option<Combination>,
     split: SplitChoice,
     json: bool,
 }
@@ -85,14 +92,30 @@ impl SplitChoice {
 
 impl Eval {
     pub(crate) fn new(raw: &RawEval, device: Option<DeviceChoice>) -> Result<Self, Failure> {
-        let adapter = match (&raw.adapter, raw.experiment.run()) {
-            (Some(adapter), _) => Some(adapter_folder(adapter)?),
-            (None, Some(run)) => Some(adapter_folder(&run.join("adapter"))?),
-            (None, None) => None,
-        };
+        let given = raw.adapter.iter().map(|given| adapter_folder(given));
+        let mut adapters: Vec<PathBuf> = given.collect::<Result<_, _>>()?;
+        if let (true, Some(run)) = (adapters.is_empty(), raw.experiment.run()) {
+            adapters.push(adapter_folder(&run.join("adapter"))?);
+        }
+        let of_ensemble = adapters.len() > 1;
+        if of_ensemble != raw.ensemble.is_some() {
+            return Err(match of_ensemble {
+                true => Failure::input("several adapters are given")
+                    .hint("let them answer together by `--ensemble average` or `--ensemble vote`"),
+                false => Failure::input("an ensemble has two adapters or more")
+                    .hint("give each of them by `--adapter DIR`"),
+            });
+        }
+        let mut experiment = experiment(&raw.experiment, device)?;
+        // The texts must leave room for the vectors of the longest.
+        let given = adapters.iter().cloned().map(TunerConfig::Saved);
+        if let Some(longest) = given.max_by_key(TunerConfig::reserve) {
+            experiment.config.tuner = longest;
+        }
         Ok(Self {
-            experiment: experiment(&raw.experiment, device)?,
-            adapter,
+            experiment,
+            adapters,
+            ensemble: raw.ensemble.map(Combination::from),
             split: raw.split,
             json: raw.json,
         })
@@ -116,10 +139,30 @@ impl Eval {
                 )),
             );
         }
-        let tuned = self.tuned(&base, &data)?;
-        progress.stage(Stage::Test);
-        let batch_size = config.train.eval_batch_size;
-        let evaluation = evaluate(&tuned, &data, split, batch_size, &mut progress)?;
+        let evaluation = match self.ensemble {
+            Some(combination) => {
+                let mut adapters = Adapters::new(bare(&base));
+                for folder in &self.adapters {
+                    adapters.load(folder)?;
+                }
+                progress.stage(Stage::Test);
+                let batch_size = config.train.eval_batch_size;
+                evaluate_ensemble(
+                    &adapters,
+                    combination,
+                    &data,
+                    split,
+                    batch_size,
+                    &mut progress,
+                )?
+            }
+            None => {
+                let tuned = self.tuned(&base, &data)?;
+                progress.stage(Stage::Test);
+                let batch_size = config.train.eval_batch_size;
+                evaluate(&tuned, &data, split, batch_size, &mut progress)?
+            }
+        };
         drop(progress);
 
         let gold = classes(split);
@@ -160,7 +203,7 @@ impl Eval {
     }
 
     fn tuned(&self, base: &Base, data: &TaskData) -> Result<Tuned, Failure> {
-        if let Some(adapter) = &self.adapter {
+        if let Some(adapter) = self.adapters.first() {
             let mut tuned = load_tuned(adapter, base.model.clone())?;
             if tuned.head.is_none() {
                 tuned.head = base.head.clone();

@@ -77,7 +77,7 @@ impl Generate {
         if !loaded.tuned.base.is_decoder() {
             return Err(Failure::input(format!(
                 "{} is an encoder, which writes no text",
-                raw.model.model
+                raw.model.base.model
             ))
             .hint("use a decoder, for example Llama, Qwen or GPT-2"));
         }

@@ -3,17 +3,20 @@
 use clap::Args;
 use pilotlight_core::TokenRow;
 use pilotlight_data::{Problem, Record};
-use pilotlight_train::choice_logprobs;
+use pilotlight_train::{Answers, Question, label_logprobs};
 use serde_json::{Value, json};
 
 use crate::{
     console::{Console, Output},
     devices::DeviceChoice,
     failure::Failure,
-    loaded::{Loaded, RawModel},
     progress::Count,
     records::{self, Input, RawInput},
+    team::{RawTeam, Team},
 };
+
+/// Records between two writes of results.
+const CHUNK: usize = 64;
 
 /// Print the log-probability of each choice behind a text
 #[derive(Debug, Args)]
@@ -21,26 +24,32 @@ use crate::{
 Each record has a `text` and a list of `choices`: {\"text\": \"The film was\", \"choices\": [\" good\", \" bad\"]}.
 For each one a line {\"logprobs\": [..]} is printed: the sum over the tokens of each choice. Text and choices are \
 tokenized apart, without special tokens.
+Of several adapters with names each record's field `task` chooses one; without it the model alone is asked.
 
 Examples:
   pilot score --model MODEL --input pairs.jsonl
-  pilot score --model MODEL --adapter runs/first/adapter --input pairs.jsonl > scores.jsonl")]
+  pilot score --model MODEL --adapter runs/first/adapter --input pairs.jsonl > scores.jsonl
+  pilot score --model MODEL --adapter mood=runs/mood --adapter topic=runs/topic --input mixed.jsonl")]
 pub(crate) struct RawScore {
     #[command(flatten)]
-    model: RawModel,
+    team: RawTeam,
     #[command(flatten)]
     input: RawInput,
+    /// Rows that are run at once
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
+    batch_size: u16,
 }
 
 /// What is to be scored, by what.
 pub(crate) struct Score {
-    loaded: Loaded,
-    input: Input,
-    questions: Vec<Question>,
+    team: Team,
+    asked: Vec<Asked>,
+    batch_size: usize,
 }
 
-/// A text and its choices as tokens.
-struct Question {
+/// A text and its choices as tokens, and the adapter that is asked.
+struct Asked {
+    adapter: Option<usize>,
     text: TokenRow,
     choices: Vec<Vec<u32>>,
 }
@@ -53,16 +62,20 @@ impl Score {
     ) -> Result<Self, Failure> {
         let input = raw.input.read()?;
         let texts = texts(&input)?;
-        let loaded = raw.model.load(device, console)?;
-        loaded.check_words()?;
+        let team = raw.team.load(None, device, console)?;
+        team.check_words()?;
         let mut problems = Vec::new();
-        let mut questions = Vec::with_capacity(texts.len());
-        for (record, (text, choices)) in input.records.iter().zip(texts) {
-            match question(&loaded, text, &choices)? {
-                Ok(question) => questions.push(question),
-                Err((field, expected, found)) => {
-                    let hint = "change the record or leave it out";
-                    problems.push(input.problem(record, field, expected, &found, hint));
+        let mut asked = Vec::with_capacity(texts.len());
+        let of_records = team.of_records(&input)?;
+        for ((record, (text, choices)), adapters) in input.records.iter().zip(texts).zip(of_records)
+        {
+            for adapter in adapters {
+                match tokenized(&team, adapter, text, &choices)? {
+                    Ok(question) => asked.push(question),
+                    Err((field, expected, found)) => {
+                        let hint = "change the record or leave it out";
+                        problems.push(input.problem(record, field, expected, &found, hint));
+                    }
                 }
             }
         }
@@ -70,23 +83,28 @@ impl Score {
             return Err(records::failure(&problems));
         }
         Ok(Self {
-            loaded,
-            questions,
-            input,
+            team,
+            asked,
+            batch_size: raw.batch_size.into(),
         })
     }
 
     pub(crate) fn run(self, console: &Console) -> Result<(), Failure> {
         let mut output = Output::open();
-        let mut count = Count::new("scored", self.questions.len(), console);
-        for (question, record) in self.questions.iter().zip(&self.input.records) {
-            let logprobs = choice_logprobs(&self.loaded.tuned, &question.text, &question.choices)
-                .map_err(|error| {
-                Failure::from(error).at(&format!("{}:{}", self.input.source, record.line))
-            })?;
-            output.json(&json!({ "logprobs": logprobs }))?;
+        let mut count = Count::new("scored", self.asked.len(), console);
+        for chunk in self.asked.chunks(CHUNK) {
+            let questions = chunk.iter().map(|asked| Question {
+                adapter: asked.adapter,
+                input: &asked.text,
+                answers: Answers::Choices(&asked.choices),
+            });
+            let questions: Vec<Question<'_>> = questions.collect();
+            let adapters = &self.team.adapters;
+            for choices in adapters.ask(&questions, self.batch_size, &mut |_| ())? {
+                output.json(&json!({ "logprobs": label_logprobs(&choices) }))?;
+            }
             output.flush()?;
-            count.add(1);
+            count.add(chunk.len());
         }
         count.finish();
         Ok(())
@@ -151,16 +169,21 @@ fn shown(value: Option<&Value>) -> String {
 }
 
 /// The tokens of a record; or the field that is wrong, what was expected and what was found.
-type Tokenized = Result<Question, (&'static str, &'static str, String)>;
+type Tokenized = Result<Asked, (&'static str, &'static str, String)>;
 
-fn question(loaded: &Loaded, text: &str, choices: &[&str]) -> Result<Tokenized, Failure> {
-    let encode = |text: &str| loaded.tokenizer.encode(text, false);
+fn tokenized(
+    team: &Team,
+    adapter: Option<usize>,
+    text: &str,
+    choices: &[&str],
+) -> Result<Tokenized, Failure> {
+    let encode = |text: &str| team.tokenizer.encode(text, false);
     let text = TokenRow::new(encode(text)?);
     let choices: Vec<Vec<u32>> = choices
         .iter()
         .map(|choice| encode(choice))
         .collect::<Result<_, _>>()?;
-    if text.ids.is_empty() && loaded.tuned.tuner.config().inserted() == 0 {
+    if text.ids.is_empty() && team.tuned(adapter).tuner.config().inserted() == 0 {
         return Ok(Err((
             "text",
             "a text with tokens",
@@ -175,8 +198,12 @@ fn question(loaded: &Loaded, text: &str, choices: &[&str]) -> Result<Tokenized, 
         )));
     }
     let longest = choices.iter().map(Vec::len).max().unwrap_or(0);
-    if let Err(found) = loaded.check_length(text.ids.len() + longest) {
+    if let Err(found) = team.check_length(adapter, text.ids.len() + longest) {
         return Ok(Err(("text", "a text that fits into the model", found)));
     }
-    Ok(Ok(Question { text, choices }))
+    Ok(Ok(Asked {
+        adapter,
+        text,
+        choices,
+    }))
 }

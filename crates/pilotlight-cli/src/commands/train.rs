@@ -4,6 +4,7 @@ use std::{io, path::PathBuf, process, thread};
 
 use clap::Args;
 use pilotlight_compare::{Experiment, RunOptions, RunResult, run};
+use pilotlight_tuners::adapter_files::is_for_peft;
 
 use crate::{
     console::{Console, Output},
@@ -135,6 +136,12 @@ impl Train {
             ));
         }
         lines.push(format!("saved in {}", self.out.display()));
+        let tuner = &self.experiment.config.tuner;
+        if !tuner.is_untuned() && !is_for_peft(&self.out.join("adapter")) {
+            lines.push(format!(
+                "PEFT cannot read this adapter: it has no `{tuner}` with these keys"
+            ));
+        }
         lines.join("\n") + "\n"
     }
 }
