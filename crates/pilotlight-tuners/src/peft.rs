@@ -100,6 +100,11 @@ impl PeftFields {
         }
     }
 
+    /// Records what is wrong with a field.
+    pub fn problem(&mut self, name: &str, message: impl Into<String>) {
+        self.problems.push(name, message);
+    }
+
     /// Records that a field is not what it should be.
     pub fn expected(&mut self, name: &str, expected: &str) {
         let found = match self.get(name) {

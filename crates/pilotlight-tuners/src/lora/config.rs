@@ -8,12 +8,11 @@ use indexmap::IndexMap;
 use pilotlight_core::ModelSpec;
 use serde::{Deserialize, Serialize};
 
-use super::{Lora, LowRank, Magnitude, low_rank::Weight, place::Place, plan::Planned};
+use super::{Lora, LoraInit, LowRank, Magnitude, low_rank::Weight, plan::Planned, target::Target};
 use crate::{
     error::{Problems, TunerError},
     method::{InitContext, Method, Tensors},
     peft::PeftFields,
-    random::{fan_in_uniform, normal},
     targets::Targets,
 };
 
@@ -48,6 +47,11 @@ pub struct LoraConfig {
     pub rslora: bool,
     /// Learn the lengths of the weight's columns apart from their directions.
     pub dora: bool,
+    /// How the factors start.
+    pub init: LoraInit,
+    /// B and all vectors learn at this multiple of the learning rate (LoRA+).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plus_ratio: Option<f64>,
 }
 
 impl Default for LoraConfig {
@@ -63,6 +67,8 @@ impl Default for LoraConfig {
             alpha_pattern: IndexMap::new(),
             rslora: false,
             dora: false,
+            init: LoraInit::default(),
+            plus_ratio: None,
         }
     }
 }
@@ -89,43 +95,55 @@ impl Method for LoraConfig {
             let message = format!("is {}; it must be from 0 to below 1", self.dropout);
             problems.push("dropout", message);
         }
+        if let Some(ratio) = self
+            .plus_ratio
+            .filter(|ratio| !(1.0..f64::INFINITY).contains(ratio))
+        {
+            let message = format!("is {ratio}; B should learn at least as fast as A");
+            problems.push("plus_ratio", message);
+        }
         self.check_targets(spec, problems);
+        self.init.check(&self.plan(spec), problems);
     }
 
     fn init(&self, context: &InitContext<'_>) -> Result<Lora, TunerError> {
+        let planned = self.plan(context.spec());
         let mut random = context.random(Self::NAME);
-        let mut updates = Vec::new();
-        for planned in self.plan(context.spec()) {
-            let Planned {
-                place,
-                d_input,
-                d_output,
-                rank,
-                scale,
-                ..
-            } = planned;
-            let [a, b] = match place {
-                Place::Words => {
-                    let b = normal(&mut random, rank * d_output).into_iter();
-                    let b: Vec<f32> = b.map(|value| value as f32).collect();
-                    [
-                        TensorData::zeros::<f32, _>([d_input, rank]),
-                        TensorData::new(b, [rank, d_output]),
-                    ]
-                }
-                Place::Layer(_) | Place::Head => [
-                    fan_in_uniform(&mut random, d_input, rank),
-                    TensorData::zeros::<f32, _>([rank, d_output]),
-                ],
-            };
-            let update = LowRank::new(place, a, b, scale, context.device);
+        let factors = self.init.factors(&planned, &mut random, context)?;
+        let mut updates = Vec::with_capacity(planned.len());
+        for (planned, [a, b]) in planned.iter().zip(factors) {
+            let mut update = LowRank::new(planned.target, a, b, planned.scale, context.device);
+            if self.init.takes_off() {
+                update = update.taken_off();
+            }
             let magnitude = match self.dora {
-                true => Some(first_magnitude(&update, &planned, context)?),
+                true => Some(first_magnitude(&update, planned, context)?),
                 false => None,
             };
             updates.push(update.with_magnitude(magnitude));
         }
         Ok(Lora::new(self.clone(), updates))
+    }
+
+    fn saved(&self) -> Self {
+        if !self.init.takes_off() {
+            return self.clone();
+        }
+        // Twice the rank at the same scale.
+        let factor = match self.rslora {
+            true => std::f64::consts::SQRT_2,
+            false => 2.0,
+        };
+        let mut saved = self.clone();
+        saved.init = LoraInit::default();
+        saved.rank *= 2;
+        saved.alpha *= factor;
+        saved.rank_pattern.values_mut().for_each(|rank| *rank *= 2);
+        saved
+            .alpha_pattern
+            .values_mut()
+            .for_each(|alpha| *alpha *= factor);
+        saved
     }
 
     fn of(tuner: &Lora) -> &Self {
@@ -148,8 +166,19 @@ impl Method for LoraConfig {
         super::format::from_peft(fields)
     }
 
-    fn rate_factors(_tuner: &Lora) -> Vec<(ParamId, f64)> {
-        Vec::new()
+    fn rate_factors(tuner: &Lora) -> Vec<(ParamId, f64)> {
+        let Some(ratio) = tuner.config.plus_ratio else {
+            return Vec::new();
+        };
+        let inside = tuner
+            .updates
+            .iter()
+            .filter(|update| update.target != Target::Words);
+        let ids = inside.flat_map(|update| {
+            let magnitude = update.magnitude.as_ref();
+            std::iter::once(update.b.id).chain(magnitude.map(|magnitude| magnitude.values.id))
+        });
+        ids.map(|id| (id, ratio)).collect()
     }
 }
 

@@ -5,8 +5,8 @@ use pilotlight_core::ModelSpec;
 use serde_json::{Value, json};
 
 use super::{
-    Lora, LoraConfig, LowRank, Magnitude,
-    place::{self, Place},
+    Lora, LoraConfig, LoraInit, LowRank, Magnitude,
+    target::{self, Target},
 };
 use crate::{
     method::{Tensors, transposed},
@@ -18,10 +18,10 @@ use crate::{
 pub(super) fn tensors(tuner: &Lora, spec: &ModelSpec) -> Vec<(String, TensorData)> {
     let mut tensors = Vec::new();
     for update in &tuner.updates {
-        let Some(path) = update.place.path(spec) else {
+        let Some(path) = update.target.path(spec) else {
             continue;
         };
-        let names = Names::new(update.place, &path);
+        let names = Names::new(update.target, &path);
         let [a, b] = update.factors();
         tensors.push((names.a, a.transpose().into_data()));
         tensors.push((names.b, b.transpose().into_data()));
@@ -42,7 +42,7 @@ pub(super) fn restore(
     let mut updates = Some(Vec::new());
     // Goes on behind a missing tensor, so that one report names all of them.
     for planned in config.plan(spec) {
-        let names = Names::new(planned.place, &planned.path);
+        let names = Names::new(planned.target, &planned.path);
         let a = tensors.take(&names.a, [planned.rank, planned.d_input]);
         let b = tensors.take(&names.b, [planned.d_output, planned.rank]);
         let magnitude = match config.dora {
@@ -54,16 +54,16 @@ pub(super) fn restore(
         // PEFT saves the frozen weights of words and head beside their updates. They are the model's, unless the
         // vocabulary has another size, which shows in their shape.
         if tensors.shape(&names.weight).is_some() {
-            let shape = match planned.place {
-                Place::Words => [planned.d_input, planned.d_output],
-                Place::Layer(_) | Place::Head => [planned.d_output, planned.d_input],
+            let shape = match planned.target {
+                Target::Words => [planned.d_input, planned.d_output],
+                Target::Layer(_) | Target::Head => [planned.d_output, planned.d_input],
             };
             tensors.take(&names.weight, shape);
         }
         updates = match (updates, a, b, magnitude) {
             (Some(mut updates), Some(a), Some(b), Some(magnitude)) => {
                 let [a, b] = [a, b].map(transposed);
-                let update = LowRank::new(planned.place, a, b, planned.scale, device);
+                let update = LowRank::new(planned.target, a, b, planned.scale, device);
                 updates.push(update.with_magnitude(magnitude));
                 Some(updates)
             }
@@ -82,11 +82,11 @@ struct Names {
 }
 
 impl Names {
-    fn new(place: Place, path: &str) -> Self {
+    fn new(target: Target, path: &str) -> Self {
         let path = format!("base_model.model.{path}");
-        let [a, b] = ["A", "B"].map(|factor| match place {
-            Place::Words => format!("{path}.lora_embedding_{factor}"),
-            Place::Layer(_) | Place::Head => format!("{path}.lora_{factor}.weight"),
+        let [a, b] = ["A", "B"].map(|factor| match target {
+            Target::Words => format!("{path}.lora_embedding_{factor}"),
+            Target::Layer(_) | Target::Head => format!("{path}.lora_{factor}.weight"),
         });
         Self {
             a,
@@ -105,14 +105,20 @@ pub(super) fn to_peft(config: &LoraConfig, spec: &ModelSpec) -> PeftFields {
         true => (config.alpha as i64).into(),
         false => config.alpha.into(),
     };
-    let places = config.places(spec);
-    let mut stored = places.iter().map(|place| place.fan_in_fan_out(spec));
+    let init: Value = match config.init {
+        LoraInit::Gaussian => "gaussian".into(),
+        LoraInit::Orthogonal => "orthogonal".into(),
+        // What is saved of those that take a part off the weight is a plain LoRA.
+        LoraInit::Kaiming | LoraInit::Pissa | LoraInit::Olora => true.into(),
+    };
+    let chosen = config.chosen(spec);
+    let mut stored = chosen.iter().map(|target| target.fan_in_fan_out(spec));
     // Layers and exclusions are resolved into the targets.
     PeftFields::default()
         .with("r", config.rank)
         .with("lora_alpha", alpha)
         .with("lora_dropout", config.dropout)
-        .with("target_modules", place::names_of(&places, spec))
+        .with("target_modules", target::names_of(&chosen, spec))
         .with("rank_pattern", json!(config.rank_pattern))
         .with("alpha_pattern", json!(config.alpha_pattern))
         .with("bias", "none")
@@ -122,7 +128,7 @@ pub(super) fn to_peft(config: &LoraConfig, spec: &ModelSpec) -> PeftFields {
         )
         .with("use_rslora", config.rslora)
         .with("use_dora", config.dora)
-        .with("init_lora_weights", true)
+        .with("init_lora_weights", init)
 }
 
 /// The keys that stand for the fields of PEFT's description.
@@ -131,14 +137,7 @@ pub(super) fn from_peft(fields: &mut PeftFields) -> Option<LoraConfig> {
         fields.refuse(name, &[]);
     }
     fields.refuse("bias", &["none".into()]);
-    // The other inits change the base's weights, which are not in the adapter's file.
-    let inits = [
-        true.into(),
-        "gaussian".into(),
-        "orthogonal".into(),
-        "eva".into(),
-    ];
-    fields.refuse("init_lora_weights", &inits);
+    let init = read_init(fields);
     let targets: Option<Targets> = fields.read("target_modules", "a list of names or a text");
     if fields.get("target_modules").is_none() {
         fields.expected("target_modules", "a list of names or a text");
@@ -161,7 +160,33 @@ pub(super) fn from_peft(fields: &mut PeftFields) -> Option<LoraConfig> {
         alpha_pattern: fields.read("alpha_pattern", expected).unwrap_or_default(),
         rslora: fields.flag("use_rslora"),
         dora: fields.flag("use_dora"),
+        init,
+        plus_ratio: None,
     })
+}
+
+/// How the factors started. Those that changed the base's weights, which are not in the adapter's file, are refused.
+fn read_init(fields: &mut PeftFields) -> LoraInit {
+    const NAME: &str = "init_lora_weights";
+    let text = fields.get(NAME).and_then(Value::as_str);
+    match text {
+        Some("gaussian") => LoraInit::Gaussian,
+        Some("orthogonal") => LoraInit::Orthogonal,
+        Some(text) if text == "olora" || text.starts_with("pissa") => {
+            let message = format!(
+                "is \"{text}\": the adapter belongs to a base that was changed when it began\n\
+                 hint: in PEFT, `save_pretrained(DIR, path_initial_model_for_weight_conversion=START)` converts it \
+                 to one for the unchanged base, where START holds the adapter as it began"
+            );
+            fields.problem(NAME, message);
+            LoraInit::default()
+        }
+        _ => {
+            // One that chooses A by the data, and both kinds of random numbers, leave the base as it is.
+            fields.refuse(NAME, &[true.into(), "eva".into()]);
+            LoraInit::default()
+        }
+    }
 }
 
 /// Fields of PEFT's that change the result and are not implemented here.

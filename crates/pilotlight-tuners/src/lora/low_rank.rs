@@ -11,7 +11,7 @@ use burn::{
 
 use super::{
     magnitude::{Magnitude, Squares},
-    place::Place,
+    target::Target,
 };
 
 /// The low-rank update `s * x A B` of one weight, and with DoRA the length of each of its columns.
@@ -21,14 +21,25 @@ pub struct LowRank {
     pub a: Param<Tensor<2>>,
     /// The widening factor B `[rank, d_output]`.
     pub b: Param<Tensor<2>>,
+    /// The first factors, where they are a part of the weight that is taken off it.
+    pub start: Option<Start>,
     /// DoRA's magnitudes.
     pub magnitude: Option<Magnitude>,
     /// The weight.
     #[module(skip)]
-    pub place: Place,
+    pub target: Target,
     /// The factor s.
     #[module(skip)]
     pub scale: f64,
+}
+
+/// Factors `A0` and `B0` that an update starts from and that are taken off the weight; they are never trained.
+#[derive(Module, Debug)]
+pub struct Start {
+    /// `A0` `[d_input, rank]`.
+    pub a: Param<Tensor<2>>,
+    /// `B0` `[rank, d_output]`.
+    pub b: Param<Tensor<2>>,
 }
 
 /// A weight of the base, as a hook is given it.
@@ -55,7 +66,7 @@ impl<'a> Weight<'a> {
 impl LowRank {
     /// The update of the given factors.
     pub fn new(
-        place: impl Into<Place>,
+        target: impl Into<Target>,
         a: TensorData,
         b: TensorData,
         scale: f64,
@@ -64,10 +75,20 @@ impl LowRank {
         Self {
             a: Param::from_data(a, device),
             b: Param::from_data(b, device),
+            start: None,
             magnitude: None,
-            place: place.into(),
+            target: target.into(),
             scale,
         }
+    }
+
+    /// The same where its factors are a part of the weight and are taken off it: a new update that changes nothing.
+    #[must_use]
+    pub(super) fn taken_off(mut self) -> Self {
+        let [a, b] = [&self.a, &self.b]
+            .map(|factor| Param::from_tensor(factor.val().detach()).set_require_grad(false));
+        self.start = Some(Start { a, b });
+        self
     }
 
     /// The same with DoRA's magnitudes.
@@ -88,9 +109,19 @@ impl LowRank {
         self.widen(linear(input, a, None), b)
     }
 
-    /// The factors A and B of the update.
+    /// The factors of the update: A and B, or those of a rank twice as high whose product is `A B - A0 B0`.
+    ///
+    /// They are `[A - A0, A0]` and `[B; B - B0]`, which a new update makes exactly nothing of, and one that has
+    /// learned little loses no digits to.
     pub(super) fn factors(&self) -> [Tensor<2>; 2] {
-        [self.a.val(), self.b.val()]
+        let (a, b) = (self.a.val(), self.b.val());
+        let Some(start) = &self.start else {
+            return [a, b];
+        };
+        [
+            Tensor::cat(vec![a - start.a.val(), start.a.val()], 1),
+            Tensor::cat(vec![b.clone(), b - start.b.val()], 0),
+        ]
     }
 
     fn widen<const D: usize>(&self, narrow: Tensor<D>, b: Tensor<2>) -> Tensor<D> {
@@ -111,17 +142,27 @@ impl LowRank {
         output: Tensor<D>,
         dropout: &Dropout,
     ) -> Tensor<D> {
+        let dtype = output.dtype();
         let plain = input.clone().cast(DType::F32);
-        let dropped = dropout.forward(plain);
+        let dropped = dropout.forward(plain.clone());
+        let is_dropping =
+            dropout.prob > 0.0 && dropout.training.is_enabled() && input.is_autodiff();
         let update = self.forward(dropped.clone());
+        let output = match &self.start {
+            // What is taken off the weight sees the whole input, as the rest of the weight does.
+            Some(start) if is_dropping => {
+                let narrow = linear(dropped.clone() - plain, start.a.val(), None);
+                output + self.widen(narrow, start.b.val()).cast(dtype)
+            }
+            _ => output,
+        };
         let Some(magnitude) = &self.magnitude else {
-            let dtype = output.dtype();
             return output + update.cast(dtype);
         };
         // The magnitudes act on what the weight makes of the same input as the update's, and not on the bias.
-        let rescaled = if is_active(dropout, input) {
-            let dtype = weight.values.dtype();
-            linear(dropped.cast(dtype), weight.values.clone(), None).cast(DType::F32)
+        let rescaled = if is_dropping {
+            let dropped = dropped.cast(weight.values.dtype());
+            linear(dropped, weight.values.clone(), None).cast(DType::F32)
         } else {
             let output = output.clone().cast(DType::F32);
             match &weight.bias {
@@ -197,9 +238,4 @@ fn rescale<const D: usize>(
     let ratio: Tensor<D> = ratio.unsqueeze();
     let more = rescaled * ratio.clone().sub_scalar(1.0) + update * ratio;
     (output.cast(DType::F32) + more).cast(dtype)
-}
-
-/// Whether dropout changes this input.
-fn is_active<const D: usize>(dropout: &Dropout, input: &Tensor<D>) -> bool {
-    dropout.prob > 0.0 && dropout.training.is_enabled() && input.is_autodiff()
 }

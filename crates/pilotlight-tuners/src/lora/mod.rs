@@ -17,6 +17,31 @@
 //! `A` for each token. There `A` `[n_vocab, rank]` starts at zero and `B` normal, as in PEFT, and there is no
 //! dropout. Where the head is the word embeddings, either is updated without the other.
 //!
+//! # First values
+//!
+//! | `init` | A | B | |
+//! |---|---|---|---|
+//! | `"kaiming"` | uniform in `±1 / sqrt(d_input)` | zero | the default |
+//! | `"gaussian"` | normal, deviation `1 / rank` | zero | |
+//! | `"orthogonal"` | random, | orthogonal to A | ranks must be even; both factors learn from the first step |
+//! | `"pissa"` | `U sqrt(S / s)` | `sqrt(S / s) V^T` | of `W = U S V^T`, the largest `rank` singular values (Meng et al. 2024, "PiSSA: Principal Singular Values and Singular Vectors Adaptation of Large Language Models") |
+//! | `"olora"` | `R^T` | `Q^T` | of `W^T = Q R`, the first `rank` columns and rows (Büyükakyüz 2024, "OLoRA: Orthonormal Low-Rank Adaptation of Large Language Models") |
+//!
+//! The last two train the main directions of the weight itself and learn faster in the first steps; try a lower
+//! learning rate with them. In PEFT they take the first factors off the base's weights. Here the base stays as it
+//! is, and the frozen first factors are taken off the output:
+//!
+//! `y = x W + c + s * (dropout(x) A B - x A0 B0)`.
+//!
+//! Such a tuner is saved as a plain LoRA of twice the rank, for the unchanged base; PEFT reads it as it is.
+//!
+//! # LoRA+
+//!
+//! With `plus_ratio` B learns at that multiple of the learning rate (Hayou et al. 2024, "LoRA+: Efficient Low Rank
+//! Adaptation of Large Models"): the two factors of a wide model need steps of different sizes. The paper takes 16
+//! and a somewhat lower rate than for LoRA. As in PEFT, DoRA's magnitudes learn at it too; the words' factors learn at
+//! the plain rate.
+//!
 //! # DoRA
 //!
 //! With `dora = true` (Liu et al. 2024, "DoRA: Weight-Decomposed Low-Rank Adaptation") the update only turns the
@@ -29,11 +54,13 @@
 //! fine-tuning. With dropout, `m / n - 1` multiplies `dropout(x) W`, as in PEFT.
 
 pub mod config;
+mod decompose;
 mod format;
+mod init;
 mod low_rank;
 mod magnitude;
-mod place;
 mod plan;
+mod target;
 #[cfg(test)]
 mod tests;
 
@@ -44,13 +71,19 @@ use burn::{
 };
 use pilotlight_core::{Site, Tuner};
 
-pub use self::{config::LoraConfig, low_rank::LowRank, magnitude::Magnitude, place::Place};
+pub use self::{
+    config::LoraConfig,
+    init::LoraInit,
+    low_rank::{LowRank, Start},
+    magnitude::Magnitude,
+    target::Target,
+};
 use self::{low_rank::Weight, magnitude::Squares};
 
 /// Low-rank updates of some weights.
 #[derive(Module, Debug)]
 pub struct Lora {
-    /// The updates, ordered by their places.
+    /// The updates, ordered by their targets.
     pub updates: Vec<LowRank>,
     /// Dropout on the input of the updates; Burn's generator of the device draws it.
     pub dropout: Dropout,
@@ -60,7 +93,7 @@ pub struct Lora {
 
 impl Lora {
     pub(crate) fn new(config: LoraConfig, mut updates: Vec<LowRank>) -> Self {
-        updates.sort_by_key(|update| update.place);
+        updates.sort_by_key(|update| update.target);
         Self {
             updates,
             dropout: DropoutConfig::new(config.dropout).init(),
@@ -69,18 +102,18 @@ impl Lora {
     }
 
     /// The update of a weight, if it has one.
-    pub fn update(&self, place: impl Into<Place>) -> Option<&LowRank> {
-        let place = place.into();
+    pub fn update(&self, target: impl Into<Target>) -> Option<&LowRank> {
+        let target = target.into();
         let index = self
             .updates
-            .binary_search_by_key(&place, |update| update.place);
+            .binary_search_by_key(&target, |update| update.target);
         Some(&self.updates[index.ok()?])
     }
 }
 
 impl Tuner for Lora {
     fn words(&self, weight: &Tensor<2>, ids: &Tensor<2, Int>, embeddings: Tensor<3>) -> Tensor<3> {
-        match self.update(Place::Words) {
+        match self.update(Target::Words) {
             Some(update) => update.look_up(&Weight::of(weight), ids, embeddings),
             None => embeddings,
         }
@@ -114,7 +147,7 @@ impl Tuner for Lora {
         states: &Tensor<2>,
         scores: Tensor<2>,
     ) -> Tensor<2> {
-        match self.update(Place::Head) {
+        match self.update(Target::Head) {
             Some(update) => update.project(&Weight::of(weight), states, scores, &self.dropout),
             None => scores,
         }
@@ -129,10 +162,10 @@ impl Tuner for Lora {
     }
 
     fn merged_words(&self, weight: &Tensor<2>) -> Option<Tensor<2>> {
-        Some(self.update(Place::Words)?.merged(weight))
+        Some(self.update(Target::Words)?.merged(weight))
     }
 
     fn merged_head(&self, weight: &Tensor<2>) -> Option<Tensor<2>> {
-        Some(self.update(Place::Head)?.merged(weight))
+        Some(self.update(Target::Head)?.merged(weight))
     }
 }

@@ -7,7 +7,7 @@ use regex::Regex;
 
 use super::{
     LoraConfig,
-    place::{self, Place},
+    target::{self, Target},
 };
 use crate::{
     error::{Problems, TunerError},
@@ -18,7 +18,7 @@ use crate::{
 /// One weight, and the update it gets.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Planned {
-    pub(super) place: Place,
+    pub(super) target: Target,
     pub(super) path: String,
     pub(super) d_input: usize,
     pub(super) d_output: usize,
@@ -37,7 +37,7 @@ impl Planned {
         key: &str,
         context: &InitContext<'_>,
     ) -> Result<Tensor<2>, TunerError> {
-        let Some(weight) = self.place.weight(context.base) else {
+        let Some(weight) = self.target.weight(context.base) else {
             let message = format!(
                 "needs the weights of `{}`, which this model does not give\nhint: give them by `Base::projection` \
                  and `Base::head`, or leave the key out",
@@ -60,9 +60,9 @@ impl Planned {
 
 impl LoraConfig {
     /// The weights that get an update, in their order.
-    pub fn places(&self, spec: &ModelSpec) -> Vec<Place> {
+    pub fn chosen(&self, spec: &ModelSpec) -> Vec<Target> {
         let planned = self.plan(spec).into_iter();
-        planned.map(|planned| planned.place).collect()
+        planned.map(|planned| planned.target).collect()
     }
 
     pub(super) fn plan(&self, spec: &ModelSpec) -> Vec<Planned> {
@@ -75,21 +75,21 @@ impl LoraConfig {
             }
         };
         let excluded = match &self.exclude {
-            Some(exclude) => place::chosen(exclude, spec),
+            Some(exclude) => target::chosen(exclude, spec),
             None => Vec::new(),
         };
-        let in_layers = |place: Place, path: &str| match (&self.layers, place) {
+        let in_layers = |target: Target, path: &str| match (&self.layers, target) {
             (None, _) => true,
             // As in PEFT, what is named by its whole path is not chosen by its layer.
             (Some(_), _) if targets.names_whole(path) => true,
-            (Some(layers), Place::Layer(site)) => layers.contains(&site.layer),
-            (Some(_), Place::Words | Place::Head) => false,
+            (Some(layers), Target::Layer(site)) => layers.contains(&site.layer),
+            (Some(_), Target::Words | Target::Head) => false,
         };
-        place::chosen(targets, spec)
+        target::chosen(targets, spec)
             .into_iter()
             .filter(|target| in_layers(target.0, &target.1) && !excluded.contains(target))
-            .filter_map(|(place, path)| {
-                let [d_input, d_output] = place.dims(spec)?;
+            .filter_map(|(target, path)| {
+                let [d_input, d_output] = target.dims(spec)?;
                 let rank = *first_match(&self.rank_pattern, &path).unwrap_or(&self.rank);
                 let alpha = *first_match(&self.alpha_pattern, &path).unwrap_or(&self.alpha);
                 let divisor = match self.rslora {
@@ -97,7 +97,7 @@ impl LoraConfig {
                     false => rank as f64,
                 };
                 Some(Planned {
-                    place,
+                    target,
                     path,
                     d_input,
                     d_output,
@@ -110,7 +110,7 @@ impl LoraConfig {
 
     /// Adds what is wrong with the keys that choose weights.
     pub(super) fn check_targets(&self, spec: &ModelSpec, problems: &mut Problems) {
-        let (paths, names) = place::paths_and_names(spec);
+        let (paths, names) = target::paths_and_names(spec);
         for (key, rule) in [("targets", &self.targets), ("exclude", &self.exclude)] {
             if let Some(rule) = rule {
                 rule.problems_among(key, &paths, &names, problems);

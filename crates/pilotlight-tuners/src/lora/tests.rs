@@ -1,4 +1,5 @@
 mod dora;
+mod inits;
 mod words_and_head;
 
 use burn::{
@@ -29,11 +30,11 @@ fn names(names: &[&str]) -> Option<Targets> {
 
 #[track_caller]
 fn check_sites(config: LoraConfig, spec: &ModelSpec, expected: &[(usize, Projection)]) {
-    let expected: Vec<Place> = expected
+    let expected: Vec<Target> = expected
         .iter()
         .map(|(layer, kind)| site(*layer, *kind).into())
         .collect();
-    assert_eq!(config.places(spec), expected);
+    assert_eq!(config.chosen(spec), expected);
 }
 
 #[test]
@@ -58,7 +59,7 @@ fn targets_choose_projections() {
     check_sites(all(Some(pattern)), &llama(), &[(0, Key), (0, Output)]);
     let part = Targets::Pattern("q_proj".into());
     check_sites(all(Some(part)), &llama(), &[]);
-    assert_eq!(all(Some(Targets::AllLinear)).places(&llama()).len(), 14);
+    assert_eq!(all(Some(Targets::AllLinear)).chosen(&llama()).len(), 14);
     let config = LoraConfig {
         exclude: names(&["mlp.gate_proj", "up_proj", "down_proj", "k_proj", "o_proj"]),
         layers: Some(vec![1]),
@@ -85,16 +86,16 @@ fn names_for_peft_choose_the_same_projections() {
         LoraConfig::default(),
     ];
     for config in rules {
-        let places = config.places(&bert());
-        let names = place::names_of(&places, &bert());
+        let chosen = config.chosen(&bert());
+        let names = target::names_of(&chosen, &bert());
         let back = LoraConfig {
             targets: Some(Targets::Names(names.clone())),
             ..LoraConfig::default()
         };
-        assert_eq!(back.places(&bert()), places, "{names:?}");
+        assert_eq!(back.chosen(&bert()), chosen, "{names:?}");
     }
-    let default = LoraConfig::default().places(&llama());
-    assert_eq!(place::names_of(&default, &llama()), ["q_proj", "v_proj"]);
+    let default = LoraConfig::default().chosen(&llama());
+    assert_eq!(target::names_of(&default, &llama()), ["q_proj", "v_proj"]);
 }
 
 #[test]
@@ -278,4 +279,31 @@ fn dropout_acts_in_training_alone() {
     );
     let dropped = forward(&lora, &device);
     assert!(dropped.chunks(8).any(|row| row != &dropped[..8]));
+}
+
+#[test]
+fn b_and_vectors_learn_at_a_multiple_of_the_rate() {
+    let device = Device::default();
+    let base = dora::Weights::of(llama(), &device);
+    let config = LoraConfig {
+        targets: names(&["q_proj", "embed_tokens"]),
+        dora: true,
+        plus_ratio: Some(16.0),
+        ..LoraConfig::default()
+    };
+    let lora = config.init(&base.context(1)).expect("a tuner");
+    let factors = LoraConfig::rate_factors(&lora);
+    let mut expected = Vec::new();
+    for layer in [0, 1] {
+        let update = lora.update(site(layer, Projection::Query)).expect("one");
+        let magnitude = update.magnitude.as_ref().expect("magnitudes");
+        expected.extend([(update.b.id, 16.0), (magnitude.values.id, 16.0)]);
+    }
+    assert_eq!(factors, expected);
+    let plain = LoraConfig {
+        plus_ratio: None,
+        ..config
+    };
+    let lora = plain.init(&base.context(1)).expect("a tuner");
+    assert!(LoraConfig::rate_factors(&lora).is_empty());
 }

@@ -117,7 +117,7 @@ fn magnitudes_start_as_the_lengths_of_the_columns_and_change_nothing() {
     let lora = dora().init(&base.context(1)).expect("a tuner");
     let input = Tensor::<3>::random([2, 5, 8], Distribution::Normal(0.0, 1.0), &device);
     for update in &lora.updates {
-        let Place::Layer(site) = update.place else {
+        let Target::Layer(site) = update.target else {
             panic!("a projection");
         };
         let linear = base.projection(site).expect("a projection");

@@ -41,23 +41,23 @@ fn names_choose_words_and_head() {
         ..everywhere(false)
     };
     // As in PEFT: a suffix is bound to the layers, a whole path is not.
-    assert_eq!(config.places(&llama()), [query.into(), Place::Head]);
-    let places = everywhere(false).places(&llama());
-    assert_eq!(places.first(), Some(&Place::Words));
+    assert_eq!(config.chosen(&llama()), [query.into(), Target::Head]);
+    let chosen = everywhere(false).chosen(&llama());
+    assert_eq!(chosen.first(), Some(&Target::Words));
     assert_eq!(
-        place::names_of(&places, &llama()),
+        target::names_of(&chosen, &llama()),
         ["q_proj", "embed_tokens", "lm_head"]
     );
     let all = LoraConfig {
         targets: Some(Targets::AllLinear),
         ..LoraConfig::default()
     };
-    assert_eq!(all.places(&llama()).len(), 14);
+    assert_eq!(all.chosen(&llama()).len(), 14);
     let pattern = LoraConfig {
         targets: Some(Targets::Pattern(".*embed_tokens|lm_head".into())),
         ..LoraConfig::default()
     };
-    assert_eq!(pattern.places(&llama()), [Place::Words, Place::Head]);
+    assert_eq!(pattern.chosen(&llama()), [Target::Words, Target::Head]);
     let mut problems = Problems::default();
     let headless = ModelSpec {
         head_path: None,

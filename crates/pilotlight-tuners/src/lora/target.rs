@@ -7,7 +7,7 @@ use crate::targets::{self, Targets};
 
 /// A weight of a model that can get a low-rank update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Place {
+pub enum Target {
     /// The word embeddings: a matrix `[n_vocab, d_model]` whose input selects one row.
     Words,
     /// A projection of a layer.
@@ -16,13 +16,13 @@ pub enum Place {
     Head,
 }
 
-impl From<Site> for Place {
+impl From<Site> for Target {
     fn from(site: Site) -> Self {
         Self::Layer(site)
     }
 }
 
-impl Place {
+impl Target {
     /// Its module path in transformers, where the model has it.
     pub fn path(self, spec: &ModelSpec) -> Option<String> {
         match self {
@@ -64,16 +64,16 @@ impl Place {
     }
 }
 
-/// The places that a rule chooses, with their paths, in their order. `"all-linear"` means those inside layers.
-pub(super) fn chosen(rule: &Targets, spec: &ModelSpec) -> Vec<(Place, String)> {
-    let inside = targets::all_sites(spec).map(|(site, path)| (Place::Layer(site), path));
+/// The weights that a rule chooses, with their paths, in their order. `"all-linear"` means those inside layers.
+pub(super) fn chosen(rule: &Targets, spec: &ModelSpec) -> Vec<(Target, String)> {
+    let inside = targets::all_sites(spec).map(|(site, path)| (Target::Layer(site), path));
     let outside = match rule {
         Targets::AllLinear => Vec::new(),
         Targets::Names(_) | Targets::Pattern(_) => outside_layers(spec),
     };
-    let mut places = rule.choose(inside.chain(outside));
-    places.sort_unstable();
-    places
+    let mut chosen = rule.choose(inside.chain(outside));
+    chosen.sort_unstable();
+    chosen
 }
 
 /// Every path of a model, and short names for them.
@@ -88,19 +88,19 @@ pub(super) fn paths_and_names(spec: &ModelSpec) -> (Vec<String>, Vec<String>) {
     (inside.chain(outside).collect(), names)
 }
 
-/// A list of names that chooses just these places.
-pub(super) fn names_of(places: &[Place], spec: &ModelSpec) -> Vec<String> {
-    let sites: Vec<Site> = places
+/// A list of names that chooses just these weights.
+pub(super) fn names_of(chosen: &[Target], spec: &ModelSpec) -> Vec<String> {
+    let sites: Vec<Site> = chosen
         .iter()
-        .filter_map(|place| match place {
-            Place::Layer(site) => Some(*site),
-            Place::Words | Place::Head => None,
+        .filter_map(|target| match target {
+            Target::Layer(site) => Some(*site),
+            Target::Words | Target::Head => None,
         })
         .collect();
     let mut names = targets::names_of(&sites, spec);
     let (paths, _) = paths_and_names(spec);
-    for (place, path) in outside_layers(spec) {
-        if places.contains(&place) {
+    for (target, path) in outside_layers(spec) {
+        if chosen.contains(&target) {
             let name = last(&path);
             let others = paths.iter().filter(|other| targets::ends_in(other, name));
             names.push(match others.count() {
@@ -112,9 +112,9 @@ pub(super) fn names_of(places: &[Place], spec: &ModelSpec) -> Vec<String> {
     names
 }
 
-fn outside_layers(spec: &ModelSpec) -> Vec<(Place, String)> {
-    let both = [Place::Words, Place::Head].into_iter();
-    both.filter_map(|place| Some((place, place.path(spec)?)))
+fn outside_layers(spec: &ModelSpec) -> Vec<(Target, String)> {
+    let both = [Target::Words, Target::Head].into_iter();
+    both.filter_map(|target| Some((target, target.path(spec)?)))
         .collect()
 }
 
