@@ -76,6 +76,17 @@ pub struct SavedAdapter {
     pub head: Vec<(String, TensorData)>,
 }
 
+/// The files of a saved adapter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdapterFiles {
+    /// Our description.
+    pub description: PathBuf,
+    /// The tensors.
+    pub tensors: PathBuf,
+    /// PEFT's description; `None` where PEFT cannot express the adapter.
+    pub peft_description: Option<PathBuf>,
+}
+
 /// The content of `pilotlight.json`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -98,7 +109,7 @@ struct Description {
     modules_to_save: Vec<String>,
 }
 
-/// Writes an adapter. Each file is replaced as a whole.
+/// Writes an adapter, and says into which files. Each file is replaced as a whole.
 ///
 /// `head` holds the tensors of a classification head by their names in transformers, in PyTorch's layout.
 ///
@@ -110,7 +121,7 @@ pub fn save_adapter(
     tuner: &AnyTuner,
     head: Option<&[(String, TensorData)]>,
     base: &BaseInfo,
-) -> Result<(), TunerError> {
+) -> Result<AdapterFiles, TunerError> {
     std::fs::create_dir_all(folder).map_err(|source| TunerError::Write {
         path: folder.to_owned(),
         source,
@@ -140,9 +151,16 @@ pub fn save_adapter(
     }
     let path = folder.join(name);
     write(&path, &tensor_file::to_bytes(&tensors, &path)?)?;
+    let mut files = AdapterFiles {
+        description: folder.join(OWN_CONFIG),
+        tensors: path,
+        peft_description: None,
+    };
     if let Some(fields) = peft {
         let json = peft_json(&config, fields, &modules_to_save, base);
-        write_json(&folder.join(PEFT_CONFIG), &json)?;
+        let path = folder.join(PEFT_CONFIG);
+        write_json(&path, &json)?;
+        files.peft_description = Some(path);
     }
     let own = OwnConfig {
         format: FORMAT,
@@ -152,7 +170,13 @@ pub fn save_adapter(
         tensors: name.to_owned(),
         tuner: config,
     };
-    write_json(&folder.join(OWN_CONFIG), &own)
+    write_json(&files.description, &own)?;
+    Ok(files)
+}
+
+/// Whether a folder holds an adapter that PEFT can read.
+pub fn is_for_peft(folder: &Path) -> bool {
+    folder.join(PEFT_CONFIG).exists()
 }
 
 /// Reads an adapter of ours or of PEFT's for a model of this shape.

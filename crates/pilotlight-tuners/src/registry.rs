@@ -298,6 +298,16 @@ tuners! {
     Compose(ComposeConfig),
 }
 
+impl AnyTuner {
+    /// The soft prompt, if it is one and nothing else.
+    pub fn as_soft_prompt(&self) -> Option<&SoftPrompt> {
+        match self {
+            Self::SoftPrompt(prompt) => Some(prompt),
+            _ => None,
+        }
+    }
+}
+
 impl Default for AnyTuner {
     fn default() -> Self {
         Self::Untuned(Untuned::default())
@@ -352,7 +362,7 @@ impl TunerConfig {
     }
 
     /// Whether it is the method that tunes nothing.
-    pub(crate) fn is_untuned(&self) -> bool {
+    pub fn is_untuned(&self) -> bool {
         matches!(self, Self::Untuned(_))
     }
 

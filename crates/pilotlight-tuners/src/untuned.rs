@@ -4,7 +4,7 @@ use burn::{
     module::Module,
     tensor::{Device, TensorData},
 };
-use pilotlight_core::{ModelSpec, Tuner};
+use pilotlight_core::{EmbeddedRow, ModelSpec, Tuner};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -24,7 +24,11 @@ pub struct Untuned {
     config: UntunedConfig,
 }
 
-impl Tuner for Untuned {}
+impl Tuner for Untuned {
+    fn untouched(&self, _index: usize, row: &EmbeddedRow) -> usize {
+        row.len
+    }
+}
 
 impl Method for UntunedConfig {
     type Tuner = Untuned;

@@ -120,7 +120,9 @@ fn peft_finds_no_file_that_it_would_misread() {
     let folder = tempfile::tempdir().expect("a folder");
     let write = |place| {
         let prompt = tuner(placed(place), &llama());
-        save_adapter(folder.path(), &prompt, None, &base(llama())).expect("saved");
+        let files = save_adapter(folder.path(), &prompt, None, &base(llama())).expect("saved");
+        assert_eq!(files.peft_description.is_some(), is_for_peft(folder.path()));
+        assert!(files.description.exists() && files.tensors.exists());
         file_names(folder.path())
     };
     assert_eq!(

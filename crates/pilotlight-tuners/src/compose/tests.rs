@@ -218,7 +218,8 @@ fn a_saved_composition_comes_back_and_can_be_a_part() {
         spec: bert(),
         task_type: TaskType::CausalLm,
     };
-    save_adapter(folder.path(), &tuner, None, &base).expect("it is saved");
+    let written = save_adapter(folder.path(), &tuner, None, &base).expect("it is saved");
+    assert_eq!(written.peft_description, None);
     let mut files: Vec<String> = std::fs::read_dir(folder.path())
         .expect("a folder")
         .map(|entry| {

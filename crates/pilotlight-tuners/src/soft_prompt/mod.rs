@@ -35,7 +35,9 @@
 //! | [`placement`] | where the vectors stand |
 //! | `init` | what they are at first |
 //! | [`encoder`] | the networks of P-tuning |
+//! | [`arithmetic`] | sums of prompts, and the words next to them |
 
+pub mod arithmetic;
 pub mod config;
 pub mod encoder;
 mod init;

@@ -1,3 +1,4 @@
+mod arithmetic;
 mod deep;
 mod encoder;
 
