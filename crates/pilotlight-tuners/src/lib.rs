@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`soft_prompt`] | learned vectors among the input embeddings (Lester et al. 2021), through an encoder (P-tuning, Liu et al. 2021), in every layer; hooks `embed`, `layer_input` |
 //! | [`prefix`] | learned keys and values in front of every layer's attention (Li and Liang 2021); hook `prefix` |
-//! | [`lora`] | low-rank updates of projections (Hu et al. 2021); hooks `project_output`, `merged_output` |
+//! | [`lora`] | low-rank updates of weights (Hu et al. 2021), DoRA (Liu et al. 2024); hooks `words`, `project_output`, `project_head`, `merged_output`, `merged_words`, `merged_head` |
 //! | [`ia3`] | factors on keys, values and inner activations (Liu et al. 2022); hooks `project_input`, `project_output`, `merged_input`, `merged_output` |
 //! | [`bottleneck`] | narrow layers behind or beside the residual branches (Houlsby et al. 2019, Pfeiffer et al. 2021, He et al. 2022); hook `sublayer_output` |
 //! | [`compose`] | several of these at once |
@@ -43,7 +43,7 @@ pub use bottleneck::{Activation, Bottleneck, BottleneckConfig, BottleneckKind};
 pub use compose::{Compose, ComposeConfig};
 pub use error::{Problem, Problems, TunerError};
 pub use ia3::{Ia3, Ia3Config};
-pub use lora::{Lora, LoraConfig, LowRank};
+pub use lora::{Lora, LoraConfig, LowRank, Magnitude, Target};
 pub use method::{InitContext, Method, NoVocabulary, Vocabulary};
 pub use mixed::Mixed;
 pub use prefix::{Prefix, PrefixConfig, PrefixInit};
