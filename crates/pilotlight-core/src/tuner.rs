@@ -15,6 +15,9 @@ use crate::{
 
 /// Where a method may touch a frozen transformer. Every default is the identity.
 ///
+/// A hook treats each row of a batch for itself, so that some of the rows alone have the results that they have among
+/// others.
+///
 /// A model calls the hooks in this order: [`words`](Tuner::words) and [`embed`](Tuner::embed) once; then in each
 /// layer [`layer_input`](Tuner::layer_input), [`project_input`](Tuner::project_input) and
 /// [`project_output`](Tuner::project_output) around every linear projection, [`prefix`](Tuner::prefix) before the

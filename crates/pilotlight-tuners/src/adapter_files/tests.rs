@@ -205,12 +205,12 @@ fn all_tensors_that_do_not_fit_are_named() {
 #[test]
 fn fields_that_change_the_result_are_not_ignored() {
     let fields = serde_json::json!({
-        "peft_type": "LORA", "r": "many", "target_modules": ["q_proj"], "use_dora": true, "bias": "all",
+        "peft_type": "LORA", "r": "many", "target_modules": ["q_proj"], "use_qalora": true, "bias": "all",
         "init_lora_weights": "pissa", "layers_to_transform": null, "loftq_config": {}, "lora_bias": false,
     });
     let folder = peft_folder(fields, &[]);
     let expected = [
-        "`use_dora` is true",
+        "`use_qalora` is true",
         "`bias` is \"all\"",
         "`init_lora_weights`",
         "`r` is \"many\"",
