@@ -59,6 +59,12 @@ pub trait Method: Serialize + DeserializeOwned + Clone + std::fmt::Debug {
         Vec::new()
     }
 
+    /// Whether its hooks read the weights of the base themselves, so that folded in behind another method it would be
+    /// something else.
+    fn reads_weights(&self) -> bool {
+        false
+    }
+
     /// The tuners that this one consists of.
     fn composed(&self) -> &[TunerConfig] {
         &[]

@@ -123,10 +123,7 @@ macro_rules! tuners {
             pub fn reserve(&self) -> usize {
                 match self {
                     $(Self::$tuner(config) => config.reserve(),)*
-                    Self::Saved(folder) => match adapter_files::read_config(folder) {
-                        Ok(config) => config.reserve(),
-                        Err(_) => 0,
-                    },
+                    Self::Saved(folder) => of_saved(folder, Self::reserve),
                 }
             }
 
@@ -134,10 +131,7 @@ macro_rules! tuners {
             pub fn inserted(&self) -> usize {
                 match self {
                     $(Self::$tuner(config) => config.inserted(),)*
-                    Self::Saved(folder) => match adapter_files::read_config(folder) {
-                        Ok(config) => config.inserted(),
-                        Err(_) => 0,
-                    },
+                    Self::Saved(folder) => of_saved(folder, Self::inserted),
                 }
             }
 
@@ -145,10 +139,15 @@ macro_rules! tuners {
             pub(crate) fn inserts_alone(&self) -> bool {
                 match self {
                     $(Self::$tuner(config) => config.inserts_alone(),)*
-                    Self::Saved(folder) => match adapter_files::read_config(folder) {
-                        Ok(config) => config.inserts_alone(),
-                        Err(_) => false,
-                    },
+                    Self::Saved(folder) => of_saved(folder, Self::inserts_alone),
+                }
+            }
+
+            /// Whether its hooks read the weights of the base themselves.
+            pub(crate) fn reads_weights(&self) -> bool {
+                match self {
+                    $(Self::$tuner(config) => config.reads_weights(),)*
+                    Self::Saved(folder) => of_saved(folder, Self::reads_weights),
                 }
             }
 
@@ -156,9 +155,7 @@ macro_rules! tuners {
             pub(crate) fn merges(&self) -> bool {
                 match self {
                     $(Self::$tuner(config) => config.merges(),)*
-                    Self::Saved(folder) => {
-                        adapter_files::read_config(folder).is_ok_and(|config| config.merges())
-                    }
+                    Self::Saved(folder) => of_saved(folder, Self::merges),
                 }
             }
 
@@ -320,6 +317,12 @@ impl Default for TunerConfig {
     }
 }
 
+/// What the keys of a saved adapter say; nothing if they cannot be read, which is a problem of its own.
+fn of_saved<T: Default>(folder: &Path, ask: impl Fn(&TunerConfig) -> T) -> T {
+    let config = adapter_files::read_config(folder);
+    config.map(|config| ask(&config)).unwrap_or_default()
+}
+
 impl TunerConfig {
     /// Everything that is wrong with the keys for a model of this shape, as `(key, what is wrong)`.
     pub fn problems(&self, spec: &ModelSpec) -> Vec<(String, String)> {
@@ -354,6 +357,10 @@ impl TunerConfig {
         let of_part = parts.find_map(|part| Some(format!("{part}: {}", part.merge_obstacle()?)));
         if self.merges() || of_part.is_some() {
             return of_part;
+        }
+        if !self.composed().is_empty() {
+            let obstacle = "a part that rescales whole weights (DoRA) stands behind another one";
+            return Some(format!("{obstacle}\nhint: put it first"));
         }
         Some(match self.reserve() {
             0 => "its layers stand between those of the model".to_owned(),

@@ -77,7 +77,12 @@ impl Method for ComposeConfig {
     }
 
     fn merges(&self) -> bool {
-        self.parts.iter().all(TunerConfig::merges)
+        let later = &self.parts[self.parts.len().min(1)..];
+        self.parts.iter().all(TunerConfig::merges) && !later.iter().any(TunerConfig::reads_weights)
+    }
+
+    fn reads_weights(&self) -> bool {
+        self.parts.iter().any(TunerConfig::reads_weights)
     }
 
     fn composed(&self) -> &[TunerConfig] {

@@ -82,6 +82,10 @@ impl Method for LoraConfig {
         true
     }
 
+    fn reads_weights(&self) -> bool {
+        self.dora
+    }
+
     fn problems(&self, spec: &ModelSpec, problems: &mut Problems) {
         if self.rank == 0 || self.rank_pattern.values().any(|rank| *rank == 0) {
             problems.push("rank", "must be at least 1");

@@ -169,6 +169,15 @@ fn only_changes_of_weights_are_folded_into_them() {
             "method = 'compose'\nparts = [{ method = 'lora' }, { method = 'prefix', prefix_length = 7 }]",
             Some("prefix: its 7 vectors"),
         ),
+        (
+            "method = 'compose'\nparts = [{ method = 'lora', dora = true }, { method = 'lora' }]",
+            None,
+        ),
+        (
+            "method = 'compose'\nparts = [{ method = 'ia3' }, { method = 'lora', dora = true }]",
+            Some("put it first"),
+        ),
+        ("method = 'compose'", None),
         ("from = 'no/such/folder'", Some("")),
     ] {
         let found = read(keys).expect("a config").merge_obstacle();
