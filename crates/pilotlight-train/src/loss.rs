@@ -45,7 +45,7 @@ pub(crate) fn backward(tuned: &Tuned, items: &[&Item], weight: f64) -> BatchLoss
 fn backward_in_chunks(tuned: &Tuned, items: &[&Item], weight: f64, chunk: usize) -> BatchLoss {
     let rows: Vec<_> = items.iter().map(|item| item.row.clone()).collect();
     let hidden = tuned.forward(&rows);
-    let device = hidden.states.device();
+    let device = tuned.device();
 
     let mut positions = Vec::new();
     let mut ids = Vec::new();

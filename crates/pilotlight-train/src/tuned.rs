@@ -172,14 +172,14 @@ fn select(hidden: &Hidden, position: impl Fn(&pilotlight_core::EmbeddedRow) -> u
 
 /// The mean state over the tokens of each row, inserted vectors left out, `[n_batch, d_model]`.
 fn token_mean(hidden: &Hidden) -> Tensor<2> {
-    let [n_batch, n_seq, d_model] = hidden.states.dims();
+    let states = hidden.states();
+    let [n_batch, n_seq, d_model] = states.dims();
     let mut weights = vec![0_f32; n_batch * n_seq];
     for (index, row) in hidden.rows.iter().enumerate() {
         for position in &row.token_positions {
             weights[index * n_seq + position] = 1.0 / row.n_tokens() as f32;
         }
     }
-    let states = hidden.states.clone();
     let data = TensorData::new(weights, [n_batch, 1, n_seq]);
     let weights: Tensor<3> = Tensor::from_data(data, (&states.device(), states.dtype()));
     weights.matmul(states).reshape([n_batch, d_model])

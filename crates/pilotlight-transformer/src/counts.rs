@@ -43,7 +43,7 @@ impl Counts {
     }
 
     /// The number of a row.
-    fn of(&self, row: usize) -> usize {
+    pub(crate) fn of(&self, row: usize) -> usize {
         match self {
             Self::Same(count) => *count,
             Self::Each(counts) => counts[row],

@@ -1,6 +1,7 @@
 //! Decoders: causal transformers with a language-model head.
 
 mod forward;
+mod split;
 
 use std::sync::Arc;
 

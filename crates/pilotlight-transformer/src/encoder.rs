@@ -126,10 +126,7 @@ impl Encoder {
             states = tuner.layer_input(layer, &embedded, states);
             states = block.forward(layer, states, &surroundings, past, tuner);
         }
-        Hidden {
-            states,
-            rows: embedded,
-        }
+        Hidden::new(embedded, states)
     }
 
     /// The embeddings of the token types: `[n_batch, n_seq, d_model]`, or `[1, 1, d_model]` where all are 0.

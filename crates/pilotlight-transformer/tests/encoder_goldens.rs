@@ -299,7 +299,7 @@ fn a_row_without_tokens_gives_no_nan() {
     let (Pretrained { model, .. }, golden) = load("bert");
     let rows = [TokenRow::default(), TokenRow::new(golden.rows[0].clone())];
     let hidden = model.forward(&rows, &Identity);
-    let all: Vec<f32> = hidden.states.try_into_vec_as().expect("f32");
+    let all: Vec<f32> = hidden.states().try_into_vec_as().expect("f32");
     assert!(all.iter().all(|value| value.is_finite()));
 }
 

@@ -17,11 +17,18 @@ use crate::{
 impl Decoder {
     /// Runs all rows at once.
     pub(crate) fn forward(&self, rows: &[TokenRow], tuner: &dyn Tuner) -> Hidden {
-        let embedded = embed_words(&self.embedding, rows, tuner);
-        let Embedded { embeddings, rows } = tuner.embed(embedded);
-        let mut past = Past::prefixes(self.prefixes(rows.len(), tuner));
-        let states = self.layers(embeddings, &rows, &mut past, tuner);
-        Hidden { states, rows }
+        let embedded = tuner.embed(embed_words(&self.embedding, rows, tuner));
+        let prefixes = self.prefixes(embedded.rows.len(), tuner);
+        // What has a prefix in front of it is not untouched.
+        if prefixes.iter().all(Option::is_none)
+            && let Some(untouched) = self.untouched(&embedded, tuner)
+        {
+            return self.forward_in_two_parts(embedded, untouched, tuner);
+        }
+        let Embedded { embeddings, rows } = embedded;
+        let mut past = Past::prefixes(prefixes);
+        let states = self.layers(embeddings, &rows, &lens(&rows), &mut past, tuner);
+        Hidden::new(rows, states)
     }
 
     /// Runs one row and keeps the keys and values of every layer for [`next`](Self::next).
@@ -29,14 +36,14 @@ impl Decoder {
         let embedded = embed_words(&self.embedding, std::slice::from_ref(row), tuner);
         let Embedded { embeddings, rows } = tuner.embed(embedded);
         let mut past = Past::growing(self.prefixes(1, tuner));
-        let states = self.layers(embeddings, &rows, &mut past, tuner);
-        (Hidden { states, rows }, past)
+        let states = self.layers(embeddings, &rows, &lens(&rows), &mut past, tuner);
+        (Hidden::new(rows, states), past)
     }
 
     /// Runs one more token; returns its state `[1, d_model]`.
     pub(crate) fn next(&self, token: u32, past: &mut Past, tuner: &dyn Tuner) -> Tensor<2> {
         let embedded = embed_words(&self.embedding, &[TokenRow::new(vec![token])], tuner);
-        let states = self.layers(embedded.embeddings, &[], past, tuner);
+        let states = self.layers(embedded.embeddings, &[], &[1], past, tuner);
         states.reshape([1, self.config.d_model])
     }
 
@@ -45,15 +52,17 @@ impl Decoder {
         prefixes(self.blocks.len(), n_batch, dtype, tuner)
     }
 
-    /// All layers and the final norm; `rows` is empty behind the first positions of a sequence.
+    /// All layers and the final norm. `lens` says how many of the positions at hand each row has; `rows` is empty
+    /// where [`Tuner::layer_input`] is not to be called.
     ///
     /// # Shapes
     ///
     /// - x and result: `[n_batch, n_seq, d_model]`
-    fn layers(
+    pub(super) fn layers(
         &self,
         x: Tensor<3>,
         rows: &[EmbeddedRow],
+        lens: &[usize],
         past: &mut Past,
         tuner: &dyn Tuner,
     ) -> Tensor<3> {
@@ -61,10 +70,7 @@ impl Decoder {
         let (device, dtype) = (x.device(), x.dtype());
         let first = past.next_positions();
         let mut x = match &self.position_embedding {
-            Some(embedding) => {
-                let lens: Vec<usize> = rows.iter().map(|row| row.len).collect();
-                x + learned_positions(embedding, &first, &lens, n_seq)
-            }
+            Some(embedding) => x + learned_positions(embedding, &first, lens, n_seq),
             None => x,
         };
         let rotary = self.rotary(&first, n_seq, &device, dtype);
@@ -113,4 +119,8 @@ impl Decoder {
         let tables = |factor| rotary.tables(d_head, first, n_seq, factor, device, dtype);
         Some((tables((d_head as f64).sqrt().recip()), tables(1.0)))
     }
+}
+
+fn lens(rows: &[EmbeddedRow]) -> Vec<usize> {
+    rows.iter().map(|row| row.len).collect()
 }

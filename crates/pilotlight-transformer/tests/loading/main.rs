@@ -10,7 +10,8 @@ use burn::{
 };
 use pilotlight_core::{Identity, Projection, Site, TokenRow};
 use pilotlight_transformer::{
-    LoadError, LoadOptions, Model, Pretrained, init_random, load_bytes, load_folder, save_folder,
+    LoadError, LoadOptions, Model, Pretrained, init_random, load_bytes, load_folder,
+    save_classifier, save_folder,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -160,6 +161,58 @@ fn saved_models_load_again() {
 }
 
 #[test]
+fn saved_classifiers_load_again() {
+    let labels = ["bad", "so so", "good"].map(str::to_owned);
+    for (case, architecture) in [
+        ("llama", "LlamaForSequenceClassification"),
+        ("llama_tied", "LlamaForSequenceClassification"),
+        ("gpt2", "GPT2ForSequenceClassification"),
+    ] {
+        let model = model(case);
+        let head = model.fresh_head(3, 1);
+        let out = tempfile::tempdir().expect("a folder");
+        let save = |labels: &[String]| {
+            save_classifier(&model, &head, labels, &golden(case), out.path(), DType::F32)
+        };
+        assert!(save(&labels[..2]).is_err());
+        save(&labels).expect("a folder");
+        let again = load_folder(out.path(), &options()).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(again.labels, labels);
+        let found = again.head.expect("a head").export();
+        for ((name, found), (expected_name, expected)) in found.iter().zip(head.export()) {
+            assert_eq!(*name, expected_name);
+            assert_eq!(found.as_bytes(), expected.as_bytes());
+        }
+        // Only a head that is the word embeddings stays.
+        let is_tied = model.spec().tied_head;
+        assert_eq!(again.model.has_language_head(), is_tied, "{case}");
+        let own = |name: &str| !name.starts_with("lm_head.");
+        let found = again.model.export(&|_| true);
+        for ((name, found), (expected_name, expected)) in found.iter().zip(model.export(&own)) {
+            assert_eq!(*name, expected_name);
+            assert_eq!(found.as_bytes(), expected.as_bytes());
+        }
+        let config = std::fs::read_to_string(out.path().join("config.json")).expect("it");
+        assert!(config.contains(architecture), "{config}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn saved_models_are_as_readable_as_any_file() {
+    use std::os::unix::fs::PermissionsExt;
+    let out = tempfile::tempdir().expect("temporary folder");
+    save_folder(&model("llama"), &golden("llama"), out.path(), DType::F32).expect("a folder");
+    let mode = |name: &str| {
+        let file = std::fs::metadata(out.path().join(name)).expect("a file");
+        file.permissions().mode()
+    };
+    std::fs::write(out.path().join("any"), "").expect("a file");
+    assert_eq!(mode("model.safetensors"), mode("any"));
+    assert_eq!(mode("config.json"), mode("any"));
+}
+
+#[test]
 fn imported_parameters_replace_only_themselves() {
     let before = model("llama");
     let name = "model.layers.1.self_attn.q_proj.weight";
@@ -243,7 +296,7 @@ fn only_chosen_parameters_are_trained() {
     assert!(
         !frozen
             .forward(&[TokenRow::new(vec![3])], &Identity)
-            .states
+            .states()
             .is_require_grad()
     );
 }

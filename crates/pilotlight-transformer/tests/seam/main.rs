@@ -1,6 +1,7 @@
 //! What a tuner sees of a model, and what it can do to it.
 
 mod prefixes;
+mod untouched;
 
 use std::{path::PathBuf, sync::Mutex};
 
