@@ -111,6 +111,14 @@ pub const LAWS: &[Law] = &[
         n_parameters: |spec| spec.n_layers * (2 * 5 * spec.d_model + 5 + spec.d_model),
     },
     Law {
+        keys: r#"{ "method": "bottleneck", "reduction_factor": 8, "init": "near-identity", "std": 0.4 }"#,
+        starts_as_identity: false,
+        n_parameters: |spec| {
+            let width = spec.d_model / 8;
+            spec.n_layers * (2 * width * spec.d_model + width + spec.d_model)
+        },
+    },
+    Law {
         keys: r#"{ "method": "bottleneck", "kind": "parallel", "bottleneck_dim": 5, "activation": "silu" }"#,
         starts_as_identity: true,
         n_parameters: |spec| spec.n_layers * (2 * 5 * spec.d_model + 5 + spec.d_model),

@@ -39,7 +39,7 @@ pub mod untuned;
 pub use adapter_files::{
     AdapterFiles, BaseInfo, SavedAdapter, TaskType, load_adapter, save_adapter,
 };
-pub use bottleneck::{Activation, Bottleneck, BottleneckConfig, BottleneckKind};
+pub use bottleneck::{Activation, Bottleneck, BottleneckConfig, BottleneckInit, BottleneckKind};
 pub use compose::{Compose, ComposeConfig};
 pub use error::{Problem, Problems, TunerError};
 pub use ia3::{Ia3, Ia3Config};

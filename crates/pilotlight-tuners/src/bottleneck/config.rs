@@ -6,28 +6,50 @@ use burn::{
     tensor::{Device, TensorData},
 };
 use pilotlight_core::ModelSpec;
+use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::{Adapter, Bottleneck};
 use crate::{
     error::{Problems, TunerError},
     method::{InitContext, Method, Tensors, transposed},
-    random::fan_in_uniform,
+    random::{fan_in_uniform, normal},
 };
 
 /// The keys of `method = "bottleneck"`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BottleneckConfig {
     /// Where the adapters are.
     pub kind: BottleneckKind,
-    /// Inner width of an adapter.
-    pub bottleneck_dim: usize,
+    /// Inner width of an adapter, by default 64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bottleneck_dim: Option<usize>,
+    /// The same as a part of the model's width: `d_model / reduction_factor`, rounded down.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reduction_factor: Option<usize>,
     /// What stands between its two layers.
     pub activation: Activation,
     /// The factor of its output: 4 for `parallel`, as He et al. found best, else 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scale: Option<f64>,
+    /// What they compute at first.
+    pub init: BottleneckInit,
+    /// `near-identity`: the standard deviation of the weights, 0.01 by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub std: Option<f64>,
+}
+
+/// What new adapters compute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BottleneckInit {
+    /// Nothing: the weights of the second layer are zero, those of the first one as PyTorch's.
+    #[default]
+    Identity,
+    /// Next to nothing, as Houlsby et al. have it: all weights are normal, those beyond two standard deviations drawn
+    /// again.
+    NearIdentity,
 }
 
 /// Where the adapters are.
@@ -58,18 +80,23 @@ pub enum Activation {
     Tanh,
 }
 
-impl Default for BottleneckConfig {
-    fn default() -> Self {
-        Self {
-            kind: BottleneckKind::default(),
-            bottleneck_dim: 64,
-            activation: Activation::default(),
-            scale: None,
-        }
-    }
-}
+/// The inner width where none is given.
+const BOTTLENECK_DIM: usize = 64;
 
 impl BottleneckConfig {
+    /// Inner width of an adapter.
+    pub fn bottleneck_dim(&self, spec: &ModelSpec) -> usize {
+        match self.reduction_factor {
+            Some(factor) => spec.d_model.checked_div(factor).unwrap_or(0),
+            None => self.bottleneck_dim.unwrap_or(BOTTLENECK_DIM),
+        }
+    }
+
+    /// The standard deviation of `near-identity`.
+    pub fn std(&self) -> f64 {
+        self.std.unwrap_or(0.01)
+    }
+
     /// The factor of an adapter's output.
     pub fn scale(&self) -> f64 {
         self.scale.unwrap_or(match self.kind {
@@ -108,9 +135,30 @@ impl Method for BottleneckConfig {
     type Tuner = Bottleneck;
     const NAME: &'static str = "bottleneck";
 
-    fn problems(&self, _spec: &ModelSpec, problems: &mut Problems) {
-        if self.bottleneck_dim == 0 {
+    fn problems(&self, spec: &ModelSpec, problems: &mut Problems) {
+        if self.bottleneck_dim == Some(0) {
             problems.push("bottleneck_dim", "must be at least 1");
+        }
+        match self.reduction_factor {
+            Some(0) => problems.push("reduction_factor", "must be at least 1"),
+            Some(factor) if factor > spec.d_model => {
+                let message = format!("is {factor}, but the model is only {} wide", spec.d_model);
+                problems.push("reduction_factor", message);
+            }
+            Some(_) if self.bottleneck_dim.is_some() => problems.push(
+                "reduction_factor",
+                "says the same as `bottleneck_dim`\nhint: leave out one of the two",
+            ),
+            _ => {}
+        }
+        if self.std.is_some() && self.init != BottleneckInit::NearIdentity {
+            problems.push(
+                "std",
+                "has no effect: only init `near-identity` reads it\nhint: leave it out, or set `init`",
+            );
+        }
+        if !(self.std() > 0.0 && self.std().is_finite()) {
+            problems.push("std", format!("is {}, which is not above 0", self.std()));
         }
         if !(self.scale() > 0.0 && self.scale().is_finite()) {
             let message = format!("is {}, which is not above 0", self.scale());
@@ -120,11 +168,25 @@ impl Method for BottleneckConfig {
 
     fn init(&self, context: &InitContext<'_>) -> Result<Bottleneck, TunerError> {
         let mut random = context.random(Self::NAME);
-        let (d_model, bottleneck_dim) = (context.spec().d_model, self.bottleneck_dim);
+        let d_model = context.spec().d_model;
+        let bottleneck_dim = self.bottleneck_dim(context.spec());
         let zeros = |shape: &[usize]| TensorData::zeros::<f32, _>(shape.to_vec());
+        let near_zero = |random: &mut ChaCha8Rng, shape: [usize; 2]| {
+            let values = truncated_normal(random, shape[0] * shape[1]);
+            let values = values.into_iter().map(|x| (x * self.std()) as f32);
+            TensorData::new(values.collect::<Vec<f32>>(), shape)
+        };
         let tuner = self.build(context.spec(), &mut |_| {
-            let down = fan_in_uniform(&mut random, d_model, bottleneck_dim);
-            let up = zeros(&[bottleneck_dim, d_model]);
+            let (down, up) = match self.init {
+                BottleneckInit::Identity => (
+                    fan_in_uniform(&mut random, d_model, bottleneck_dim),
+                    zeros(&[bottleneck_dim, d_model]),
+                ),
+                BottleneckInit::NearIdentity => (
+                    near_zero(&mut random, [d_model, bottleneck_dim]),
+                    near_zero(&mut random, [bottleneck_dim, d_model]),
+                ),
+            };
             Some(Adapter {
                 down: layer(down, zeros(&[bottleneck_dim]), context.device),
                 up: layer(up, zeros(&[d_model]), context.device),
@@ -163,7 +225,7 @@ impl Method for BottleneckConfig {
         spec: &ModelSpec,
         device: &Device,
     ) -> Option<Bottleneck> {
-        let (d_model, bottleneck_dim) = (spec.d_model, self.bottleneck_dim);
+        let (d_model, bottleneck_dim) = (spec.d_model, self.bottleneck_dim(spec));
         self.build(spec, &mut |place| {
             let mut half = |half: &str, d_input: usize, d_output: usize| {
                 // PyTorch's layout, as in all of our files.
@@ -179,6 +241,13 @@ impl Method for BottleneckConfig {
             })
         })
     }
+}
+
+/// Standard normal numbers, those beyond 2 drawn again.
+fn truncated_normal(random: &mut ChaCha8Rng, n: usize) -> Vec<f64> {
+    let draws = std::iter::repeat_with(|| normal(random, n));
+    let kept = draws.flatten().filter(|x| x.abs() <= 2.0);
+    kept.take(n).collect()
 }
 
 fn layer(weight: TensorData, bias: TensorData, device: &Device) -> Linear {

@@ -9,9 +9,22 @@
 //! | `pfeiffer` | `y + s f(y)` | feed-forward | Pfeiffer et al. 2021 |
 //! | `parallel` | `y + s f(x)` | feed-forward | He et al. 2022 |
 //!
-//! `x` is what the branch itself reads, behind the norm in a model that has it there. `U`, `a` and `b` start at zero,
-//! so that a new tuner changes nothing, and `D` as PyTorch's linear layers. An adapter trains
-//! `2 * d_model * bottleneck_dim + d_model + bottleneck_dim` numbers. PEFT has no such adapters.
+//! `x` is what the branch itself reads, behind the norm in a model that has it there. `s` is `scale`, by default 4 for
+//! `parallel` and else 1; `act` is `activation`, by default relu. The width is `bottleneck_dim`, by default 64, or
+//! `d_model / reduction_factor`. An adapter trains `2 * d_model * bottleneck_dim + d_model + bottleneck_dim` numbers.
+//!
+//! # First values
+//!
+//! Biases start at zero. By default so does `U`, so that a new tuner changes nothing, and `D` starts as PyTorch's linear
+//! layers. With `init = "near-identity"` both are normal with a standard deviation `std` of 0.01, truncated at two of
+//! them, as Houlsby et al. have it.
+//!
+//! # When to use it
+//!
+//! Adapters change the states themselves, at a fixed place, by a function of some width: they say more than prompts and
+//! cost little to train, but unlike LoRA's their update cannot be folded into the weights and stays as extra work. Houlsby's
+//! are the strongest of them and cost two per layer, Pfeiffer's come close at half the price, and He et al. found the
+//! parallel ones best at the same number of parameters. PEFT has no such adapters: their folders are ours alone.
 
 pub mod config;
 #[cfg(test)]
@@ -24,7 +37,7 @@ use burn::{
 };
 use pilotlight_core::{Sublayer, Tuner};
 
-pub use self::config::{Activation, BottleneckConfig, BottleneckKind};
+pub use self::config::{Activation, BottleneckConfig, BottleneckInit, BottleneckKind};
 
 /// Narrow layers behind or beside the residual branches.
 #[derive(Module, Debug)]

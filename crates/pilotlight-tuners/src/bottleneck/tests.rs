@@ -4,16 +4,17 @@ use super::*;
 use crate::{
     error::Problems,
     method::{Method, Tensors},
-    test_support::{assert_close, llama, values},
+    test_support::{assert_close, context, llama, values},
 };
 
 /// Adapters of width 1 that read the first number of a vector and add to the last one.
 fn tuner(kind: BottleneckKind, activation: Activation, scale: Option<f64>) -> Bottleneck {
     let config = BottleneckConfig {
         kind,
-        bottleneck_dim: 1,
+        bottleneck_dim: Some(1),
         activation,
         scale,
+        ..BottleneckConfig::default()
     };
     let mut tensors = Vec::new();
     for layer in 0..2 {
@@ -86,18 +87,85 @@ fn activations_are_those_of_their_names() {
 }
 
 #[test]
-fn values_out_of_bounds_are_problems() {
-    let config = BottleneckConfig {
-        bottleneck_dim: 0,
-        scale: Some(-1.0),
+fn the_width_is_given_or_a_part_of_the_model_s() {
+    let (spec, device) = (llama(), Device::default());
+    let width = |config: BottleneckConfig| {
+        let tuner = config.init(&context(&spec, &device, 1)).expect("a tuner");
+        tuner.feed_forward[1].up.weight.dims()
+    };
+    let factor = |factor| BottleneckConfig {
+        reduction_factor: Some(factor),
         ..BottleneckConfig::default()
     };
+    assert_eq!(width(BottleneckConfig::default()), [64, 8]);
+    assert_eq!(width(factor(2)), [4, 8]);
+    assert_eq!(width(factor(3)), [2, 8]);
+    assert_eq!(width(factor(8)), [1, 8]);
+}
+
+#[test]
+fn adapters_near_the_identity_have_small_weights_without_outliers() {
+    let (spec, device) = (llama(), Device::default());
+    let config = BottleneckConfig {
+        init: BottleneckInit::NearIdentity,
+        ..BottleneckConfig::default()
+    };
+    let tuner = config.init(&context(&spec, &device, 1)).expect("a tuner");
+    let Adapter { down, up } = &tuner.feed_forward[0];
+    for layer in [down, up] {
+        let weights = values(layer.weight.val());
+        let variance = weights.iter().map(|x| x * x).sum::<f32>() / weights.len() as f32;
+        // A normal distribution cut at two standard deviations keeps 0.88 of its own.
+        let std = variance.sqrt();
+        assert!((std - 0.0088).abs() < 0.0008, "{std}");
+        assert!(weights.iter().all(|x| x.abs() <= 0.02));
+        let bias = layer.bias.as_ref().expect("a bias");
+        assert!(values(bias.val()).iter().all(|x| *x == 0.0));
+    }
+}
+
+#[track_caller]
+fn check_problems(config: BottleneckConfig, expected: &[&str]) {
     let mut problems = Problems::default();
     config.problems(&llama(), &mut problems);
-    let keys: Vec<&str> = problems
-        .listed()
-        .iter()
-        .map(|problem| problem.key.as_str())
-        .collect();
-    assert_eq!(keys, ["bottleneck_dim", "scale"]);
+    let keys = problems.listed().iter();
+    assert_eq!(
+        keys.map(|problem| problem.key.as_str()).collect::<Vec<_>>(),
+        expected
+    );
+}
+
+#[test]
+fn values_out_of_bounds_are_problems() {
+    check_problems(
+        BottleneckConfig {
+            bottleneck_dim: Some(0),
+            reduction_factor: Some(0),
+            scale: Some(-1.0),
+            init: BottleneckInit::NearIdentity,
+            std: Some(0.0),
+            ..BottleneckConfig::default()
+        },
+        &["bottleneck_dim", "reduction_factor", "std", "scale"],
+    );
+    check_problems(
+        BottleneckConfig {
+            reduction_factor: Some(9),
+            ..BottleneckConfig::default()
+        },
+        &["reduction_factor"],
+    );
+}
+
+#[test]
+fn options_without_effect_are_problems() {
+    check_problems(
+        BottleneckConfig {
+            bottleneck_dim: Some(4),
+            reduction_factor: Some(2),
+            std: Some(0.1),
+            ..BottleneckConfig::default()
+        },
+        &["reduction_factor", "std"],
+    );
 }
