@@ -213,7 +213,8 @@ fn all_mistakes_are_reported_at_once() {
            hint: did you mean \"classification\"?\n\
          experiment.toml:11: `task.max_tokens`: expected a whole number, 0 or more, found -3\n\
          --set tuner.prompt_lenght=4: `tuner.prompt_lenght`: is no key of method `soft-prompt`\n  \
-           hint: did you mean `prompt_length`? There are `prompt_length`, `placement`, `init`, `std`, `vocab_top_k`, `text`, `from_prompt`\n\
+           hint: did you mean `prompt_length`? There are `prompt_length`, `placement`, `deep`, `init`, `std`, `vocab_top_k`, `text`, `from_prompt`, \
+           `encoder`, `encoder_dim`, `encoder_layers`, `encoder_dropout`\n\
          experiment.toml:17: `train.stesp`: there is no such key\n  \
            hint: did you mean `steps`?\n\
          experiment.toml:18: `train.learning_rate`: expected a number, found \"fast\"\n\
