@@ -65,6 +65,15 @@ pub enum LoadError {
         /// Every missing, unexpected, misshapen or unreadable tensor.
         problems: List,
     },
+    /// A tuner is to be folded into words and head that are one matrix.
+    #[error(
+        "the base's head is tied: it is the word embeddings, of which the tuner changes {changed}\n\
+         hint: keep the adapter beside the base, or merge it into a base whose head has weights of its own"
+    )]
+    TiedHead {
+        /// What the tuner changes.
+        changed: &'static str,
+    },
     /// Tensors to be put into a model do not fit it.
     #[error("the tensors do not fit the model:{0}")]
     Import(List),

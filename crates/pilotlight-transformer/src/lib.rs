@@ -10,6 +10,7 @@
 //! | [`hidden`] | the states it returns |
 //! | [`head`] | scores of classes on top of a state |
 //! | [`generation`] | writing on with cached keys and values |
+//! | [`merge`] | a tuner folded into the weights, and taken back |
 //! | [`save`] | from a model back to a folder |
 //! | [`gguf`] | from a GGUF file to a folder |
 //! | [`checkpoint`] | tensors by name from safetensors files |
@@ -22,6 +23,7 @@ pub mod gguf;
 pub mod head;
 pub mod hidden;
 pub mod load;
+pub mod merge;
 pub mod model;
 pub mod save;
 
@@ -48,5 +50,6 @@ pub use generation::{GenerateOptions, generate};
 pub use head::ClassificationHead;
 pub use hidden::Hidden;
 pub use load::{LoadOptions, Pretrained, init_random, load_bytes, load_folder};
+pub use merge::Merged;
 pub use model::Model;
 pub use save::{save_classifier, save_folder};

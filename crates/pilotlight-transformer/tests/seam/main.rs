@@ -1,5 +1,6 @@
 //! What a tuner sees of a model, and what it can do to it.
 
+mod merging;
 mod prefixes;
 mod untouched;
 
