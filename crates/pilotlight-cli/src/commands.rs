@@ -9,6 +9,7 @@ mod generate;
 mod import;
 mod inspect;
 mod predict;
+mod prompt;
 mod score;
 mod train;
 
@@ -25,6 +26,7 @@ pub(crate) enum RawCommand {
     Predict(predict::RawPredict),
     Score(score::RawScore),
     Generate(generate::RawGenerate),
+    Prompt(prompt::RawPrompt),
     Inspect(inspect::RawInspect),
     Data(data::RawData),
     Import(import::RawImport),
@@ -44,6 +46,7 @@ pub(crate) fn run(arguments: RawArguments, console: &Console) -> Result<(), Fail
         RawCommand::Predict(raw) => predict::Predict::new(&raw, device, console)?.run(console),
         RawCommand::Score(raw) => score::Score::new(&raw, device, console)?.run(console),
         RawCommand::Generate(raw) => generate::Generate::new(&raw, device, console)?.run(),
+        RawCommand::Prompt(raw) => prompt::run(raw, device, console),
         RawCommand::Inspect(raw) => inspect::Inspect::new(raw, device, console)?.run(console),
         RawCommand::Data(raw) => data::run(&raw, given, console),
         RawCommand::Import(raw) => import::Import::new(raw)?.run(console),

@@ -180,6 +180,18 @@ pub(crate) fn bare(base: &Base) -> Tuned {
     Tuned::new(model, AnyTuner::default(), head, None)
 }
 
+/// Says if something stands at the place of a folder that is to be made.
+pub(crate) fn check_free(out: &Path) -> Result<(), Failure> {
+    let is_empty = |mut entries: std::fs::ReadDir| entries.next().is_none();
+    if !out.exists() || out.read_dir().is_ok_and(is_empty) {
+        return Ok(());
+    }
+    Err(
+        Failure::input(format!("{} is there already", out.display()))
+            .hint("choose another folder by `--out DIR`, or remove this one"),
+    )
+}
+
 /// The folder of an adapter; that of a run holds one.
 pub(crate) fn adapter_folder(given: &Path) -> Result<PathBuf, Failure> {
     if !given.is_dir() {

@@ -15,3 +15,14 @@ pub(crate) fn test(test: &TestResult) -> String {
 pub(crate) fn interval(Interval { value, low, high }: &Interval) -> String {
     format!("{value:.3} [{low:.3}, {high:.3}]")
 }
+
+/// A token's text with its blanks, line ends and control characters to be seen.
+pub(crate) fn visible(text: &str) -> String {
+    text.chars()
+        .flat_map(|character| match character {
+            ' ' => vec!['·'],
+            control if control.is_control() => control.escape_default().collect(),
+            other => vec![other],
+        })
+        .collect()
+}

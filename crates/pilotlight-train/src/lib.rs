@@ -73,7 +73,7 @@ pub use optimizer::Optimizer;
 pub use order::BatchOrder;
 pub use predict::{choice_logprobs, class_logprobs, label_logprobs};
 pub use run_folder::RunFolder;
-pub use saved::{load_tuned, save_tuned};
+pub use saved::{load_tuned, save_tuned, trains_base};
 pub use schedule::learning_rate;
 pub use trainer::train;
 pub use tuned::Tuned;

@@ -96,7 +96,7 @@ pub fn load_tuned(folder: &Path, base: Model) -> Result<Tuned, TrainError> {
 }
 
 /// Whether an adapter's folder holds parameters of the base, which were trained beside the tuner.
-pub(crate) fn trains_base(folder: &Path) -> bool {
+pub fn trains_base(folder: &Path) -> bool {
     folder.join(BASE).exists()
 }
 

@@ -15,6 +15,7 @@ use crate::{
     devices::DeviceChoice,
     experiments::{Machine, RawExperiment},
     failure::Failure,
+    results::visible,
 };
 
 /// Show examples as the model sees them
@@ -235,17 +236,6 @@ impl Shown {
         }
         words.join(" ")
     }
-}
-
-/// A token's text with its blanks, line ends and control characters to be seen.
-fn visible(text: &str) -> String {
-    text.chars()
-        .flat_map(|character| match character {
-            ' ' => vec!['·'],
-            control if control.is_control() => control.escape_default().collect(),
-            other => vec![other],
-        })
-        .collect()
 }
 
 #[cfg(test)]
