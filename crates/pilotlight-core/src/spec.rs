@@ -21,7 +21,8 @@ pub struct ModelSpec {
     pub n_vocab: usize,
     /// The longest sequence the model was made for, soft prompts included.
     pub n_positions: usize,
-    /// The linear projections of every layer.
+    /// The linear projections of every layer. One outside the layers is no place for a method: PEFT's `all-linear` also
+    /// chooses BERT's pooler (`bert.pooler.dense`), which these leave out.
     pub projections: Vec<ProjectionSpec>,
     /// The module path of the word embeddings in transformers, for example `model.embed_tokens`.
     pub words_path: String,
