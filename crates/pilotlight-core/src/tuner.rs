@@ -41,10 +41,11 @@ pub trait Tuner: Debug + Send + Sync {
         embedded
     }
 
-    /// Learned keys and values `[n_batch, n_kv_heads, n_prefix, d_head]` in front of the first token.
+    /// Learned keys and values `[n_batch, n_kv_heads, n_prefix, d_head]` in front of the first token, for each row as
+    /// many as it has.
     ///
-    /// They enter the attention as they are: rotary positions are not applied to them, and the tokens of the
-    /// sequence count on from `n_prefix`.
+    /// They enter the attention as they are: rotary positions are not applied to them, and the tokens of a row count
+    /// on from the longest prefix that it has in any layer.
     fn prefix(&self, _layer: usize, _n_batch: usize) -> Option<BatchPrefix> {
         None
     }
