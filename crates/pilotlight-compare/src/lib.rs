@@ -6,6 +6,7 @@
 //! | [`layers`] | preset, file, environment and command line as one set of settings |
 //! | [`presets`] | ready-made comparisons inside the program |
 //! | [`sources`], [`embedded`] | models and records by their names |
+//! | [`model_folder`] | a model as a folder of its own |
 //! | [`base`] | a loaded model with its tokenizer, and a task prepared for it |
 //! | [`mod@run`] | one run; [`result`]: what came out of it |
 //! | [`statistics`] | accuracies, intervals, paired comparisons |
@@ -23,6 +24,7 @@ pub mod launch;
 pub mod layers;
 pub mod matrix;
 pub mod memory;
+pub mod model_folder;
 pub mod presets;
 pub mod result;
 pub mod run;
@@ -40,6 +42,7 @@ pub use figure::accuracy_figure;
 pub use launch::{ChildProcess, InProcess, Launcher, PlannedRun};
 pub use layers::{Experiment, Layers, Origins};
 pub use matrix::{CompareEvent, Report, compare, plan};
+pub use model_folder::save_model;
 pub use result::RunResult;
 pub use run::{RunObserver, RunOptions, Stage, Unwatched, run};
 pub use sources::{ModelSource, Resolver};

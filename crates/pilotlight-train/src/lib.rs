@@ -43,6 +43,7 @@ mod evaluate;
 mod item;
 mod job;
 mod loss;
+mod merge;
 mod metrics;
 mod observer;
 mod optimizer;
@@ -67,6 +68,7 @@ pub use ensemble::{Combination, EnsemblePrediction, average_logprobs, evaluate_e
 pub use error::{Difference, TrainError};
 pub use evaluate::{Evaluation, Prediction, evaluate};
 pub use job::{Job, Outcome};
+pub use merge::{Deviation, deviation, merge};
 pub use metrics::{Metric, SplitName};
 pub use observer::{Event, Observer, Unobserved};
 pub use optimizer::Optimizer;

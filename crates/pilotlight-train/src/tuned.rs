@@ -153,7 +153,7 @@ impl Tuned {
 }
 
 /// Whether the checkpoint has a pooler.
-fn has_pooler(base: &Model) -> bool {
+pub(crate) fn has_pooler(base: &Model) -> bool {
     let words = base.word_embeddings();
     let [_, d_model] = words.dims();
     base.pooled(Tensor::zeros(

@@ -4,14 +4,14 @@ use std::path::Path;
 
 use pilotlight_data::TaskConfig;
 use pilotlight_train::{RunFolder, Tuned, save_tuned};
-use pilotlight_transformer::save_folder;
 use pilotlight_tuners::{BaseInfo, TaskType};
 
 use super::{MODEL_FOLDER, TASK_FILE};
 use crate::{
     base::trained_names,
     error::CompareError,
-    experiment::{BaseInit, ExperimentConfig, Precision},
+    experiment::{BaseInit, ExperimentConfig},
+    model_folder::save_model,
     sources::ModelSource,
 };
 
@@ -38,32 +38,11 @@ pub(super) fn save(
     save_task(folder, &config.task, labels)?;
     let is_new = base.init == BaseInit::Random;
     let precision = base.save.or(is_new.then_some(base.dtype));
-    if let (Some(precision), ModelSource::Folder(source)) = (precision, source) {
-        save_model(&folder.path().join(MODEL_FOLDER), tuned, source, precision)?;
+    if let Some(precision) = precision {
+        let out = folder.path().join(MODEL_FOLDER);
+        save_model(&tuned.base, None, source, &out, precision)?;
     }
     Ok(bytes)
-}
-
-/// Writes the base as a model of its own.
-fn save_model(
-    out: &Path,
-    tuned: &Tuned,
-    source: &Path,
-    precision: Precision,
-) -> Result<(), CompareError> {
-    save_folder(&tuned.base, source, out, precision.dtype())?;
-    for name in [
-        "tokenizer.json",
-        "tokenizer_config.json",
-        "special_tokens_map.json",
-    ] {
-        let from = source.join(name);
-        if from.exists() {
-            std::fs::copy(&from, out.join(name))
-                .map_err(|error| CompareError::file(&from, error))?;
-        }
-    }
-    Ok(())
 }
 
 /// Writes the task beside the adapter, its classes named: with it, new records become inputs and classes labels
