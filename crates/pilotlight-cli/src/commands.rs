@@ -8,6 +8,7 @@ mod fetch;
 mod generate;
 mod import;
 mod inspect;
+mod merge;
 mod predict;
 mod prompt;
 mod score;
@@ -27,6 +28,7 @@ pub(crate) enum RawCommand {
     Score(score::RawScore),
     Generate(generate::RawGenerate),
     Prompt(prompt::RawPrompt),
+    Merge(merge::RawMerge),
     Inspect(inspect::RawInspect),
     Data(data::RawData),
     Import(import::RawImport),
@@ -47,6 +49,7 @@ pub(crate) fn run(arguments: RawArguments, console: &Console) -> Result<(), Fail
         RawCommand::Score(raw) => score::Score::new(&raw, device, console)?.run(console),
         RawCommand::Generate(raw) => generate::Generate::new(&raw, device, console)?.run(),
         RawCommand::Prompt(raw) => prompt::run(raw, device, console),
+        RawCommand::Merge(raw) => merge::Merge::new(raw)?.run(device, console),
         RawCommand::Inspect(raw) => inspect::Inspect::new(raw, device, console)?.run(console),
         RawCommand::Data(raw) => data::run(&raw, given, console),
         RawCommand::Import(raw) => import::Import::new(raw)?.run(console),
