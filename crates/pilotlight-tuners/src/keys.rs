@@ -31,7 +31,12 @@ pub(crate) fn read<C: DeserializeOwned>(
     }
     serde_path_to_error::deserialize(Value::Object(keys)).map_err(|error| {
         let path = error.path().to_string();
-        format!("`{path}`: {}", error.into_inner())
+        let message = error.into_inner().to_string();
+        // That of a tuner among the keys names its own key.
+        match message.starts_with('`') {
+            true => message,
+            false => format!("`{path}`: {message}"),
+        }
     })
 }
 

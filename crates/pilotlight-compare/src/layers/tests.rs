@@ -223,6 +223,27 @@ fn all_mistakes_are_reported_at_once() {
 }
 
 #[test]
+fn mistakes_in_a_composition_name_their_part() {
+    let parts = |parts: &str| {
+        let parts = format!("parts = [{parts}]");
+        let text = FILE.replace("soft-prompt", "compose");
+        file(&text.replace("prompt_length = 5", &parts))
+    };
+    let fine = "{ method = 'ia3' }";
+    parts(&format!("{fine}, {{ method = 'none', rank = 4 }}, {{ method = 'lora', rank = 'x' }}, {{ method = 'lroa' }}"))
+        .fails(
+            "experiment.toml:13: `tuner.parts[1].rank`: is no key of method `none`, which has none\n\
+             experiment.toml:13: `tuner.parts[2].rank`: expected a whole number, 0 or more, found \"x\"\n\
+             experiment.toml:13: `tuner.parts[3].method`: `lroa` is no method\n  \
+               hint: did you mean `lora`? There are `none`, `soft-prompt`, `prefix`, `lora`, `ia3`, `bottleneck`, `compose`",
+        );
+    parts(&format!("{fine}, {{ rank = 4 }}")).fails(
+        "experiment.toml:13: `tuner.parts[1].method`: is missing\n  \
+           hint: add it",
+    );
+}
+
+#[test]
 fn what_is_missing_is_asked_for() {
     file("[train]\nsteps = 1").fails(
         "`base.model`: is missing\n  \
