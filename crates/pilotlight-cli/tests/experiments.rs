@@ -98,6 +98,16 @@ fn compare_runs_every_method_and_skips_what_is_done() {
     ]));
     wrong.failed(2, &["rank"]);
     assert!(!folder.join("wrong").exists());
+    // Some of the methods; the untuned model is always among the runs.
+    let only = ["compare", "comparison.toml", "--out", "out", "--only"];
+    let some = run(pilot(folder).args(only).arg("lora"));
+    assert!(some.stderr.contains("[2/2] lora"), "{}", some.stderr);
+    let table = some.done();
+    assert!(
+        table.contains("lora") && !table.contains("a prompt"),
+        "{table}"
+    );
+    run(pilot(folder).args(only).arg("lora,lore")).failed(2, &["lore", "prompt, lora"]);
     assert!(
         run(pilot(folder).args(["compare", "--list"]))
             .done()

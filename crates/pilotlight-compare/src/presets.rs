@@ -24,6 +24,12 @@ pub const PRESETS: &[Preset] = &[
         text: include_str!("../presets/default.toml"),
     },
     Preset {
+        name: "methods",
+        summary: "the same by every method of this program",
+        needs: &[],
+        text: include_str!("../presets/methods.toml"),
+    },
+    Preset {
         name: "smollm2-sentences",
         summary: "SmolLM2-135M-Instruct reads the sentiment of sentences from three domains",
         needs: &["smollm2-135m-instruct", "sentences"],

@@ -6,8 +6,8 @@ use std::process::Command;
 
 use common::{Local, Workshop};
 use pilotlight_compare::{
-    ChildProcess, CompareEvent, Comparison, InProcess, Launcher, PlannedRun, RunResult, Unwatched,
-    compare, layers::Origins, plan,
+    ChildProcess, CompareEvent, Comparison, InProcess, Launcher, Layers, PlannedRun, RunResult,
+    Unwatched, compare, layers::Origins, plan, presets::PRESETS,
 };
 
 const METHODS: &str = r#"
@@ -147,4 +147,26 @@ fn a_process_that_fails_says_why() {
     assert_eq!(fails("echo the reason > error.txt; exit 1"), "the reason");
     assert!(fails("kill -9 $$").contains("memory"));
     assert!(fails("exit 0").contains("result.json"));
+}
+
+#[test]
+fn presets_compare_every_method() {
+    for preset in PRESETS {
+        let layers = Layers {
+            preset: Some(preset.name.into()),
+            ..Layers::default()
+        };
+        let comparison = layers.comparison().expect("settings");
+        let configs = comparison.methods.values().map(|method| &method.config);
+        let found: Vec<&str> = configs.map(|config| config.tuner.method()).collect();
+        // What is run without an argument must not take long.
+        let missing: Vec<&&str> = pilotlight_tuners::METHODS
+            .iter()
+            .filter(|name| !found.contains(name))
+            .collect();
+        match preset.name {
+            "default" => assert_eq!(comparison.methods.len(), 5),
+            name => assert!(missing.is_empty(), "{name} lacks {missing:?}"),
+        }
+    }
 }

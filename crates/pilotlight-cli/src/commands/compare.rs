@@ -35,6 +35,7 @@ report.md with accuracy.svg, table.csv and report.json.
 Examples:
   pilot compare
   pilot compare --list
+  pilot compare methods --only lora,dora,ia3
   pilot compare smollm2-sentences --out runs/sentences
   pilot compare comparison.toml --set seeds=[1,2,3]")]
 pub(crate) struct RawCompare {
@@ -44,6 +45,9 @@ pub(crate) struct RawCompare {
     /// List the presets
     #[arg(long)]
     list: bool,
+    /// Compare these methods of the file alone; separated by commas or given several times
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    only: Vec<String>,
     /// Folder of the comparison [default: runs/NAME]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -77,7 +81,7 @@ impl Compare {
         }
         let layers = layers(raw.what.as_deref().unwrap_or(DEFAULT))?;
         let layers = raw.settings.on(layers, device);
-        let comparison = layers.comparison()?;
+        let comparison = chosen(layers.comparison()?, &raw.only)?;
         let out = raw
             .out
             .clone()
@@ -173,6 +177,26 @@ impl Methods {
             &mut observe,
         )?)
     }
+}
+
+/// The methods of these names alone; all, if there are none.
+fn chosen(mut comparison: Comparison, only: &[String]) -> Result<Comparison, Failure> {
+    let known: Vec<&str> = comparison.methods.keys().map(String::as_str).collect();
+    let unknown: Vec<&str> = only
+        .iter()
+        .map(String::as_str)
+        .filter(|name| !known.contains(name))
+        .collect();
+    if !unknown.is_empty() {
+        return Err(
+            Failure::input(format!("there is no method {}", unknown.join(", ")))
+                .hint(format!("there are {}", known.join(", "))),
+        );
+    }
+    if !only.is_empty() {
+        comparison.methods.retain(|name, _| only.contains(name));
+    }
+    Ok(comparison)
 }
 
 fn tell(event: &CompareEvent<'_>, console: &Console) {
