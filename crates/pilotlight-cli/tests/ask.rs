@@ -190,10 +190,35 @@ fn inspect_counts_what_methods_train() {
         .iter()
         .map(|row| row["trainable"].as_u64().expect("a count"))
         .collect();
-    // LoRA: rank times inputs and outputs of queries (16, 16) and values (16, 8).
-    assert_eq!(trainable, [n_parameters, 20 * 16, 2 * 8 * (32 + 24)]);
-    let bytes = methods[1]["bytes"].as_u64().expect("a size");
-    assert!(bytes > 4 * 20 * 16 && bytes < 4 * 20 * 16 + 4096, "{bytes}");
+    // LoRA: rank times inputs and outputs of queries (16, 16) and values (16, 8). There are no biases.
+    let lora = 2 * 8 * (32 + 24);
+    let p_tuning = 20 * 16 + 3 * (16 * 16 + 16);
+    let prefix = 20 * 2 * 2 * 8;
+    let adapters = 4 * (16 * 64 + 64 + 64 * 16 + 16);
+    let expected = [
+        ("full fine-tuning", n_parameters),
+        ("norms", 5 * 16),
+        ("soft prompt, 20 vectors", 20 * 16),
+        ("P-tuning, 20 vectors", p_tuning),
+        ("deep prompt, 20 vectors", 2 * 20 * 16),
+        ("prefix, 20 positions", prefix),
+        ("LoRA, rank 8", lora),
+        ("DoRA, rank 8", lora + 2 * (16 + 8)),
+        // Keys and values, and the input of the narrowing projection.
+        ("(IA)³", 2 * (8 + 8 + 32)),
+        ("adapters, width 64", adapters),
+        ("soft prompt and LoRA", 20 * 16 + lora),
+    ];
+    let names = methods
+        .iter()
+        .map(|row| row["method"].as_str().expect("a name"));
+    let found: Vec<(&str, u64)> = names.zip(trainable.iter().copied()).collect();
+    assert_eq!(found, expected);
+    let bytes = |index: usize| methods[index]["bytes"].as_u64().expect("a size");
+    assert!(bytes(2) > 4 * 20 * 16 && bytes(2) < 4 * 20 * 16 + 4096);
+    // The network of P-tuning is not saved.
+    assert!(bytes(3) < bytes(2) + 512);
+    assert!(bytes(1) > 4 * 5 * 16);
 
     write(
         folder.path(),
@@ -204,6 +229,23 @@ fn inspect_counts_what_methods_train() {
         run(pilot(folder.path()).args(["inspect", "model", "--method", "method.toml", "--json"]));
     let methods = asked.json_lines()[0]["methods"].clone();
     assert_eq!(methods[1]["trainable"], 2 * 2 * (32 + 24));
+    let all = run(pilot(folder.path()).args([
+        "inspect",
+        "model",
+        "--method",
+        "smollm2-sentences",
+        "--json",
+    ]));
+    let methods = all.json_lines()[0]["methods"].clone();
+    let methods = methods.as_array().expect("methods");
+    let names: Vec<&Value> = methods.iter().map(|row| &row["method"]).collect();
+    assert!(
+        names.len() > 10 && names.contains(&&"prompt + LoRA".into()),
+        "{names:?}"
+    );
+    write(folder.path(), "empty.toml", "[base]\ntrain = []\n");
+    let empty = ["inspect", "model", "--method", "empty.toml"];
+    run(pilot(folder.path()).args(empty)).failed(2, &["empty.toml", "[tuner]"]);
     let table = run(pilot(folder.path()).args(["inspect", "model"])).done();
     assert!(
         table.contains("LoRA, rank 8") && table.contains("320"),
