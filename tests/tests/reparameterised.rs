@@ -1,6 +1,6 @@
 //! Prompts and prefixes that a network makes while they are trained compute and learn what PEFT's do.
 
-use std::path::Path;
+use std::{ops::Range, path::Path};
 
 use burn::{
     module::Param,
@@ -68,6 +68,17 @@ impl Encoder<'_> {
         self.linear(&name("weight"), &name("bias"))
     }
 
+    /// A part of a layer's outputs.
+    fn columns(&self, layer: &Linear, columns: Range<usize>) -> Linear {
+        let weight = layer.weight.val().slice_dim(1, columns.clone());
+        let bias = layer.bias.as_ref().expect("a bias").val();
+        let bias = bias.slice_dim(0, columns);
+        Linear {
+            weight: Param::from_data(weight.into_data(), self.device),
+            bias: Some(Param::from_data(bias.into_data(), self.device)),
+        }
+    }
+
     fn gates(&self, kind: &str, layer: usize, direction: &str) -> Linear {
         let name = |of| format!("lstm_head.{of}_{kind}_l{layer}{direction}");
         self.linear(&name("weight"), &name("bias"))
@@ -94,7 +105,11 @@ impl Encoder<'_> {
                 prefix.vectors = self.embedding();
                 let network = prefix.network.as_mut().expect("a network");
                 network.narrow = self.numbered("transform", 0);
-                network.wide = self.numbered("transform", 2);
+                let all = self.numbered("transform", 2);
+                for (number, layer) in network.wide.iter_mut().enumerate() {
+                    let [_, width] = layer.weight.dims();
+                    *layer = self.columns(&all, number * width..(number + 1) * width);
+                }
                 prefix.into()
             }
             _ => panic!("a method without a network"),

@@ -39,9 +39,7 @@ pub(super) fn prefix(
         (PrefixInit::Random, _) | (PrefixInit::Zero, Some(_)) => drawn(),
         (PrefixInit::Zero, None) => {
             let mut keys = drawn();
-            for slots in keys.chunks_exact_mut(2 * kv_dim(spec)) {
-                slots[kv_dim(spec)..].fill(0.0);
-            }
+            without_values(&mut keys, spec);
             keys
         }
         (PrefixInit::Text, _) => of_text(config, context)?,
@@ -77,18 +75,28 @@ fn network(
             bias: Some(Param::from_tensor(bias)),
         }
     };
-    let narrow = fan_in_uniform(random, kv_dim(spec), projection_dim);
-    let mut wide = fan_in_uniform(random, projection_dim, width(spec));
-    if init == PrefixInit::Zero {
-        let mut values: Vec<f32> = wide.try_into_vec().expect("the numbers were drawn in f32");
-        for slots in values.chunks_exact_mut(2 * kv_dim(spec)) {
-            slots[kv_dim(spec)..].fill(0.0);
+    let narrow = layer(fan_in_uniform(random, kv_dim(spec), projection_dim));
+    let wide = (0..spec.n_layers).map(|_| {
+        let mut weight = fan_in_uniform(random, projection_dim, 2 * kv_dim(spec));
+        if init == PrefixInit::Zero {
+            let mut values: Vec<f32> = weight
+                .try_into_vec()
+                .expect("the numbers were drawn in f32");
+            without_values(&mut values, spec);
+            weight = TensorData::new(values, [projection_dim, 2 * kv_dim(spec)]);
         }
-        wide = TensorData::new(values, [projection_dim, width(spec)]);
-    }
+        layer(weight)
+    });
     PrefixNetwork {
-        narrow: layer(narrow),
-        wide: layer(wide),
+        wide: wide.collect(),
+        narrow,
+    }
+}
+
+/// Sets what becomes values to zero, and leaves what becomes keys.
+fn without_values(slots: &mut [f32], spec: &ModelSpec) {
+    for slots in slots.chunks_exact_mut(2 * kv_dim(spec)) {
+        slots[kv_dim(spec)..].fill(0.0);
     }
 }
 

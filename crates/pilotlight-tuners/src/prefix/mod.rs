@@ -1,7 +1,7 @@
 //! Prefix tuning: learned keys and values in front of every layer's attention (Li and Liang 2021, "Prefix-Tuning:
 //! Optimizing Continuous Prompts for Generation").
 //!
-//! With learned keys `P_k` and values `P_v` `[n_kv_heads, prefix_length, d_head]` a layer computes
+//! With learned keys `P_k` and values `P_v` `[n_kv_heads, prefix_length, d_head]`, by default 20, a layer computes
 //!
 //! `attention(q, [P_k; k], [P_v; v])`.
 //!
@@ -39,7 +39,7 @@ mod tests;
 use burn::{
     module::{Module, Param},
     nn::Linear,
-    tensor::{Device, Tensor, TensorData, module::linear},
+    tensor::{Device, Tensor, TensorData},
 };
 use pilotlight_core::{BatchPrefix, KeyValue, ModelSpec, Tuner};
 
@@ -73,8 +73,9 @@ pub struct Prefix {
 pub struct PrefixNetwork {
     /// V and b: from `n_kv_heads * d_head` to `projection_dim`.
     pub narrow: Linear,
-    /// W and c: from `projection_dim` to `n_layers * 2 * n_kv_heads * d_head`.
-    pub wide: Linear,
+    /// The columns of W and c that belong to each layer: from `projection_dim` to `2 * n_kv_heads * d_head`. Apart from
+    /// each other, since the gradient of a cut is as large as what it was cut from.
+    pub wide: Vec<Linear>,
 }
 
 impl Prefix {
@@ -97,18 +98,14 @@ impl Prefix {
 
     /// Keys and values of one layer `[prefix_length, 2 * n_kv_heads * d_head]`.
     fn layer(&self, layer: usize) -> Tensor<2> {
-        let width = 2 * self.n_kv_heads * self.d_head;
-        let columns = layer * width..(layer + 1) * width;
         let vectors = self.vectors.val();
         match &self.network {
-            None => vectors.slice_dim(1, columns),
+            None => {
+                let width = 2 * self.n_kv_heads * self.d_head;
+                vectors.slice_dim(1, layer * width..(layer + 1) * width)
+            }
             Some(PrefixNetwork { narrow, wide }) => {
-                let hidden = narrow.forward(vectors).tanh();
-                // Only the columns of this layer, so that all layers together cost one pass.
-                let weight = wide.weight.val().slice_dim(1, columns.clone());
-                let bias = wide.bias.as_ref();
-                let bias = bias.map(|bias| bias.val().slice_dim(0, columns));
-                linear(hidden, weight, bias)
+                wide[layer].forward(narrow.forward(vectors).tanh())
             }
         }
     }
