@@ -60,7 +60,8 @@ fn a_new_tuner_is_the_identity_where_its_paper_says_so() {
         });
         let worst = worst.fold(0f32, f32::max);
         if law.starts_as_identity {
-            assert!(worst <= 1e-6, "differs by {worst}");
+            // What needs no gradients runs through other kernels, which round otherwise.
+            assert!(worst <= 1e-5, "differs by {worst}");
         } else {
             assert!(worst > 1e-2, "has no effect");
         }
