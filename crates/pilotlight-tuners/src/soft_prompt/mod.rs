@@ -11,6 +11,11 @@
 //! In contrast to PEFT's prompt tuning, a prompt may also stand in the middle, behind the input or at several places,
 //! its random initialisation matches the length of word embeddings, and padding never moves a position.
 //!
+//! By default 20 vectors stand in front of everything and start as words of the training inputs. A prompt is the smallest
+//! of all tuners and leaves the model as it is, so that one batch may hold rows of many tasks; it makes every text longer.
+//! It comes close to full fine-tuning on large models and simple tasks, and wants a larger learning rate than LoRA. Start
+//! it from a `text` or from `labels` where there is one to start from: from random numbers it learns slowly.
+//!
 //! # P-tuning
 //!
 //! With `encoder = "mlp"` or `"lstm"` the prompt is the output `g(E)` of a network while it is trained (Liu et al.

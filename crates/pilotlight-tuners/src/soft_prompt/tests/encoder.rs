@@ -140,6 +140,21 @@ fn the_state_of_training_keeps_the_encoder() {
 }
 
 #[test]
+fn dropout_is_drawn_while_training_alone() {
+    let (spec, device) = (llama(), Device::default().autodiff());
+    let keys = SoftPromptConfig {
+        encoder_dropout: Some(0.5),
+        ..ptuning(EncoderKind::Lstm)
+    };
+    let prompt = keys.init(&context(&spec, &device, 1)).expect("a prompt");
+    let twice = |prompt: &SoftPrompt| [values(prompt.prompt()), values(prompt.prompt())];
+    let [first, second] = twice(&prompt);
+    assert_ne!(first, second);
+    let [first, second] = twice(&prompt.valid());
+    assert_eq!(first, second);
+}
+
+#[test]
 fn options_of_an_encoder_without_effect_are_problems() {
     check_problems(
         SoftPromptConfig {
