@@ -327,6 +327,26 @@ fn what_a_run_leaves_is_as_open_as_other_files() {
 }
 
 #[test]
+fn parameters_that_learn_nothing_are_told_of() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    prepare(folder);
+    // Nothing of a text stands behind these vectors.
+    let texts = EXPERIMENT
+        .replace("classification", "language-modelling")
+        .replace(
+            "labels = { bad = \" negative\", good = \" positive\" }\n",
+            "",
+        )
+        .replace("init = \"labels\"", "init = \"random\"");
+    fs_err::write(folder.join("experiment.toml"), texts).expect("written");
+    let said = run(&mut train(folder, "run"));
+    let warning = "warning: 1 trainable parameters get no gradient and learn nothing: tuner.";
+    assert!(said.stderr.contains(warning), "{}", said.stderr);
+    said.done();
+}
+
+#[test]
 fn a_loss_that_is_no_number_is_a_failed_run() {
     let folder = tempfile::tempdir().expect("a folder");
     prepare(folder.path());

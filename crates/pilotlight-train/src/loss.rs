@@ -107,7 +107,11 @@ fn backward_in_chunks(tuned: &Tuned, items: &[&Item], weight: f64, chunk: usize)
 }
 
 fn whole(tuned: &impl Module, loss: Tensor<1>) -> BatchLoss {
-    let gradients = GradientsParams::from_grads(loss.backward(), tuned);
+    // A loss that depends on nothing that is trained has no graph to go back through.
+    let gradients = match loss.is_tracked() {
+        true => GradientsParams::from_grads(loss.backward(), tuned),
+        false => GradientsParams::new(),
+    };
     BatchLoss {
         loss: loss.inner(),
         gradients,
