@@ -13,12 +13,15 @@ use pilotlight_transformer::Model;
 use pilotlight_tuners::{AnyTuner, InitContext, Mixed, NoVocabulary, TunerConfig};
 
 /// Tasks of one base, as sections `[tuner]`.
-const TASKS: [&str; 9] = [
+const TASKS: [&str; 12] = [
     r#"{ "method": "soft-prompt", "prompt_length": 4, "init": "random" }"#,
     r#"{ "method": "soft-prompt", "prompt_length": 2, "init": "random", "placement": "after" }"#,
     r#"{ "method": "prefix", "prefix_length": 5, "std": 0.5 }"#,
     r#"{ "method": "prefix", "prefix_length": 2, "std": 0.5 }"#,
     r#"{ "method": "lora", "rank": 3, "targets": "all-linear" }"#,
+    r#"{ "method": "lora", "rank": 2, "dora": true }"#,
+    r#"{ "method": "lora", "rank": 2, "targets": ".*(embed_tokens|wte|word_embeddings)" }"#,
+    r#"{ "method": "lora", "rank": 2, "targets": ".*(lm_head|query)" }"#,
     r#"{ "method": "ia3" }"#,
     r#"{ "method": "bottleneck", "kind": "houlsby", "bottleneck_dim": 5 }"#,
     r#"{ "method": "soft-prompt", "prompt_length": 3, "init": "random", "deep": true }"#,
@@ -64,7 +67,8 @@ fn each_case(check: impl Fn(&Model, &[TokenRow], &[&dyn Tuner], &[Option<usize>]
         for of_rows in batches(tuners.len()) {
             println!("{family}: {of_rows:?}");
             let rows = golden_examples(family);
-            let rows: Vec<TokenRow> = rows[..of_rows.len()].iter().map(|row| row.row()).collect();
+            let rows = rows.iter().cycle().take(of_rows.len());
+            let rows: Vec<TokenRow> = rows.map(|row| row.row()).collect();
             check(&model, &rows, &tuners, &of_rows);
         }
     }
