@@ -11,6 +11,7 @@
 //! | [`site`] | the names of the places inside a layer |
 //! | [`spec`] | what a method may know of a model |
 //! | [`tokens`] | rows of token ids without padding |
+//! | [`activation`] | GELU with the same gradient on every backend |
 //! | [`base`] | what a new tuner may take its first values from |
 //! | [`embedded`] | the embedded batch into which soft prompts are inserted |
 //!
@@ -30,6 +31,7 @@
 //! assert_eq!(embedded.rows[1].token_positions, [2]);
 //! ```
 
+pub mod activation;
 pub mod base;
 pub mod embedded;
 pub mod key_value;

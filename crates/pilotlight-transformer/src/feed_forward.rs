@@ -5,10 +5,10 @@ use burn::{
     nn::{Linear, LinearConfig},
     tensor::{
         Device, Tensor,
-        activation::{gelu, gelu_approximate, relu, silu},
+        activation::{gelu_approximate, relu, silu},
     },
 };
-use pilotlight_core::{Projection, Tuner};
+use pilotlight_core::{Projection, Tuner, activation::gelu};
 
 use crate::project::project;
 

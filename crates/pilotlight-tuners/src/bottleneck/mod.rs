@@ -35,7 +35,7 @@ use burn::{
     nn::Linear,
     tensor::{DType, Tensor, activation},
 };
-use pilotlight_core::{Sublayer, Tuner};
+use pilotlight_core::{Sublayer, Tuner, activation::gelu};
 
 pub use self::config::{Activation, BottleneckConfig, BottleneckInit, BottleneckKind};
 
@@ -63,7 +63,7 @@ impl Activation {
     fn forward(self, input: Tensor<3>) -> Tensor<3> {
         match self {
             Self::Relu => activation::relu(input),
-            Self::Gelu => activation::gelu(input),
+            Self::Gelu => gelu(input),
             Self::Silu => activation::silu(input),
             Self::Tanh => input.tanh(),
         }
