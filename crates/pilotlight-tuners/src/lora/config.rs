@@ -8,7 +8,9 @@ use indexmap::IndexMap;
 use pilotlight_core::ModelSpec;
 use serde::{Deserialize, Serialize};
 
-use super::{Lora, LoraInit, LowRank, Magnitude, low_rank::Weight, plan::Planned, target::Target};
+use super::{
+    Lora, LoraBias, LoraInit, LowRank, Magnitude, low_rank::Weight, plan::Planned, target::Target,
+};
 use crate::{
     error::{Problems, TunerError},
     method::{InitContext, Method, Tensors},
@@ -49,6 +51,8 @@ pub struct LoraConfig {
     pub dora: bool,
     /// How the factors start.
     pub init: LoraInit,
+    /// Which biases are trained too.
+    pub bias: LoraBias,
     /// B and all vectors learn at this multiple of the learning rate (LoRA+).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plus_ratio: Option<f64>,
@@ -68,6 +72,7 @@ impl Default for LoraConfig {
             rslora: false,
             dora: false,
             init: LoraInit::default(),
+            bias: LoraBias::default(),
             plus_ratio: None,
         }
     }
@@ -124,8 +129,11 @@ impl Method for LoraConfig {
                 true => Some(first_magnitude(&update, planned, context)?),
                 false => None,
             };
-            updates.push(update.with_magnitude(magnitude));
+            let bias = self.bias.of(planned, context)?;
+            let update = update.with_magnitude(magnitude);
+            updates.push(update.with_bias(bias, context.device));
         }
+        self.bias.check(&updates)?;
         Ok(Lora::new(self.clone(), updates))
     }
 
@@ -180,7 +188,9 @@ impl Method for LoraConfig {
             .filter(|update| update.target != Target::Words);
         let ids = inside.flat_map(|update| {
             let magnitude = update.magnitude.as_ref();
-            std::iter::once(update.b.id).chain(magnitude.map(|magnitude| magnitude.values.id))
+            let magnitude = magnitude.map(|magnitude| magnitude.values.id);
+            let bias = update.bias.as_ref().map(|bias| bias.id);
+            std::iter::once(update.b.id).chain(magnitude).chain(bias)
         });
         ids.map(|id| (id, ratio)).collect()
     }

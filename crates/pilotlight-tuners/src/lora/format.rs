@@ -5,7 +5,7 @@ use pilotlight_core::ModelSpec;
 use serde_json::{Value, json};
 
 use super::{
-    Lora, LoraConfig, LoraInit, LowRank, Magnitude,
+    Lora, LoraBias, LoraConfig, LoraInit, LowRank, Magnitude,
     target::{self, Target},
 };
 use crate::{
@@ -13,6 +13,10 @@ use crate::{
     peft::PeftFields,
     targets::Targets,
 };
+
+/// PEFT's names of what biases are trained.
+const NO_BIAS: &str = "none";
+const LORA_ONLY: &str = "lora_only";
 
 /// The tensors of a tuner, by PEFT's names.
 pub(super) fn tensors(tuner: &Lora, spec: &ModelSpec) -> Vec<(String, TensorData)> {
@@ -27,6 +31,9 @@ pub(super) fn tensors(tuner: &Lora, spec: &ModelSpec) -> Vec<(String, TensorData
         tensors.push((names.b, b.transpose().into_data()));
         if let Some(magnitude) = &update.magnitude {
             tensors.push((names.magnitude, magnitude.values.val().into_data()));
+        }
+        if let Some(bias) = &update.bias {
+            tensors.push((names.bias, bias.val().into_data()));
         }
     }
     tensors
@@ -51,6 +58,12 @@ pub(super) fn restore(
                 .map(|values| Some(Magnitude::new(values, device))),
             false => Some(None),
         };
+        // A projection without a bias has none to train.
+        let has_bias = config.bias == LoraBias::LoraOnly && tensors.shape(&names.bias).is_some();
+        let bias = match has_bias {
+            true => tensors.take(&names.bias, [planned.d_output]).map(Some),
+            false => Some(None),
+        };
         // PEFT saves the frozen weights of words and head beside their updates. They are the model's, unless the
         // vocabulary has another size, which shows in their shape.
         if tensors.shape(&names.weight).is_some() {
@@ -60,11 +73,12 @@ pub(super) fn restore(
             };
             tensors.take(&names.weight, shape);
         }
-        updates = match (updates, a, b, magnitude) {
-            (Some(mut updates), Some(a), Some(b), Some(magnitude)) => {
+        updates = match (updates, a, b, magnitude, bias) {
+            (Some(mut updates), Some(a), Some(b), Some(magnitude), Some(bias)) => {
                 let [a, b] = [a, b].map(transposed);
                 let update = LowRank::new(planned.target, a, b, planned.scale, device);
-                updates.push(update.with_magnitude(magnitude));
+                let update = update.with_magnitude(magnitude);
+                updates.push(update.with_bias(bias, device));
                 Some(updates)
             }
             _ => None,
@@ -79,6 +93,7 @@ struct Names {
     b: String,
     magnitude: String,
     weight: String,
+    bias: String,
 }
 
 impl Names {
@@ -93,6 +108,7 @@ impl Names {
             b,
             magnitude: format!("{path}.lora_magnitude_vector"),
             weight: format!("{path}.base_layer.weight"),
+            bias: format!("{path}.base_layer.bias"),
         }
     }
 }
@@ -111,6 +127,10 @@ pub(super) fn to_peft(config: &LoraConfig, spec: &ModelSpec) -> PeftFields {
         // What is saved of those that take a part off the weight is a plain LoRA.
         LoraInit::Kaiming | LoraInit::Pissa | LoraInit::Olora => true.into(),
     };
+    let bias = match config.bias {
+        LoraBias::None => NO_BIAS,
+        LoraBias::LoraOnly => LORA_ONLY,
+    };
     let chosen = config.chosen(spec);
     let mut stored = chosen.iter().map(|target| target.fan_in_fan_out(spec));
     // Layers and exclusions are resolved into the targets.
@@ -121,7 +141,7 @@ pub(super) fn to_peft(config: &LoraConfig, spec: &ModelSpec) -> PeftFields {
         .with("target_modules", target::names_of(&chosen, spec))
         .with("rank_pattern", json!(config.rank_pattern))
         .with("alpha_pattern", json!(config.alpha_pattern))
-        .with("bias", "none")
+        .with("bias", bias)
         .with(
             "fan_in_fan_out",
             stored.any(|fan_in_fan_out| fan_in_fan_out),
@@ -136,7 +156,6 @@ pub(super) fn from_peft(fields: &mut PeftFields) -> Option<LoraConfig> {
     for name in UNSUPPORTED {
         fields.refuse(name, &[]);
     }
-    fields.refuse("bias", &["none".into()]);
     let init = read_init(fields);
     let targets: Option<Targets> = fields.read("target_modules", "a list of names or a text");
     if fields.get("target_modules").is_none() {
@@ -161,8 +180,20 @@ pub(super) fn from_peft(fields: &mut PeftFields) -> Option<LoraConfig> {
         rslora: fields.flag("use_rslora"),
         dora: fields.flag("use_dora"),
         init,
+        bias: read_bias(fields),
         plus_ratio: None,
     })
+}
+
+/// Which biases were trained.
+fn read_bias(fields: &mut PeftFields) -> LoraBias {
+    match fields.get("bias").and_then(Value::as_str) {
+        Some(LORA_ONLY) => LoraBias::LoraOnly,
+        _ => {
+            fields.refuse("bias", &[NO_BIAS.into()]);
+            LoraBias::None
+        }
+    }
 }
 
 /// How the factors started. Those that changed the base's weights, which are not in the adapter's file, are refused.

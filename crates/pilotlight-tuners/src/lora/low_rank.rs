@@ -25,6 +25,8 @@ pub struct LowRank {
     pub start: Option<Start>,
     /// DoRA's magnitudes.
     pub magnitude: Option<Magnitude>,
+    /// The bias `[d_output]` that takes the place of the projection's.
+    pub bias: Option<Param<Tensor<1>>>,
     /// The weight.
     #[module(skip)]
     pub target: Target,
@@ -77,6 +79,7 @@ impl LowRank {
             b: Param::from_data(b, device),
             start: None,
             magnitude: None,
+            bias: None,
             target: target.into(),
             scale,
         }
@@ -95,6 +98,13 @@ impl LowRank {
     #[must_use]
     pub(super) fn with_magnitude(mut self, magnitude: Option<Magnitude>) -> Self {
         self.magnitude = magnitude;
+        self
+    }
+
+    /// The same with a bias of its own.
+    #[must_use]
+    pub(super) fn with_bias(mut self, bias: Option<TensorData>, device: &Device) -> Self {
+        self.bias = bias.map(|bias| Param::from_data(bias, device));
         self
     }
 
@@ -157,7 +167,7 @@ impl LowRank {
             _ => output,
         };
         let Some(magnitude) = &self.magnitude else {
-            return output + update.cast(dtype);
+            return self.rebias(output + update.cast(dtype), weight);
         };
         // The magnitudes act on what the weight makes of the same input as the update's, and not on the bias.
         let rescaled = if is_dropping {
@@ -171,7 +181,20 @@ impl LowRank {
             }
         };
         let ratio = magnitude.ratio(self.norm(weight));
-        rescale(output, rescaled, update, ratio)
+        self.rebias(rescale(output, rescaled, update, ratio), weight)
+    }
+
+    /// The output with the update's own bias in place of the weight's.
+    fn rebias<const D: usize>(&self, output: Tensor<D>, weight: &Weight<'_>) -> Tensor<D> {
+        let Some(bias) = &self.bias else {
+            return output;
+        };
+        let dtype = output.dtype();
+        let more = match &weight.bias {
+            Some(old) => bias.val() - old.clone().cast(DType::F32),
+            None => bias.val(),
+        };
+        output + more.cast(dtype).unsqueeze()
     }
 
     /// What the words' weight and its update make of token ids `[n_batch, n_seq]`, of which the weight alone makes

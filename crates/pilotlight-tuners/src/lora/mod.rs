@@ -35,11 +35,17 @@
 //!
 //! Such a tuner is saved as a plain LoRA of twice the rank, for the unchanged base; PEFT reads it as it is.
 //!
+//! # Biases
+//!
+//! With `bias = "lora-only"` the biases of the updated projections are trained too, from their values in the base on:
+//! the tuner has copies of its own, and the base stays as it is. All biases of the base are trained by
+//! `base.train = ["\\.bias$"]` beside a LoRA.
+//!
 //! # LoRA+
 //!
 //! With `plus_ratio` B learns at that multiple of the learning rate (Hayou et al. 2024, "LoRA+: Efficient Low Rank
 //! Adaptation of Large Models"): the two factors of a wide model need steps of different sizes. The paper takes 16
-//! and a somewhat lower rate than for LoRA. As in PEFT, DoRA's magnitudes learn at it too; the words' factors learn at
+//! and a somewhat lower rate than for LoRA. As in PEFT, DoRA's magnitudes and biases learn at it too; the words' factors learn at
 //! the plain rate.
 //!
 //! # DoRA
@@ -53,6 +59,7 @@
 //! and a step costs about a fourth more; use it where the rank must be low, or where LoRA falls short of full
 //! fine-tuning. With dropout, `m / n - 1` multiplies `dropout(x) W`, as in PEFT.
 
+mod bias;
 pub mod config;
 mod decompose;
 mod format;
@@ -72,6 +79,7 @@ use burn::{
 use pilotlight_core::{Site, Tuner};
 
 pub use self::{
+    bias::LoraBias,
     config::LoraConfig,
     init::LoraInit,
     low_rank::{LowRank, Start},
@@ -154,10 +162,18 @@ impl Tuner for Lora {
     }
 
     fn merged_output(&self, site: Site, base: &Linear) -> Option<Linear> {
-        let weight = self.update(site)?.merged(&base.weight.val());
+        let update = self.update(site)?;
+        let weight = update.merged(&base.weight.val());
+        let bias = match &update.bias {
+            Some(bias) => {
+                let bias = bias.val().cast(weight.dtype()).detach();
+                Some(Param::from_tensor(bias).set_require_grad(false))
+            }
+            None => base.bias.clone(),
+        };
         Some(Linear {
             weight: Param::from_tensor(weight).set_require_grad(false),
-            bias: base.bias.clone(),
+            bias,
         })
     }
 

@@ -53,6 +53,14 @@ impl Target {
         }
     }
 
+    /// The bias `[d_output]` beside the weight, where there is one.
+    pub(super) fn bias(self, base: &dyn Base) -> Option<Tensor<1>> {
+        match self {
+            Self::Layer(site) => Some(base.projection(site)?.bias?.val()),
+            Self::Words | Self::Head => None,
+        }
+    }
+
     /// Whether transformers keeps the weight as `[d_input, d_output]` (`Conv1D`).
     pub(super) fn fan_in_fan_out(self, spec: &ModelSpec) -> bool {
         match self {

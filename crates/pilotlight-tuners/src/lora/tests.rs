@@ -1,3 +1,4 @@
+mod bias;
 mod dora;
 mod inits;
 mod words_and_head;
