@@ -1,5 +1,7 @@
 //! The methods under test.
 
+mod lora;
+
 use pilotlight_core::{ModelSpec, Projection};
 
 /// A method, and what its paper promises of it.
@@ -15,8 +17,19 @@ pub struct Law {
 
 /// The laws of a model's kind.
 pub fn laws(is_decoder: bool) -> impl Iterator<Item = &'static Law> {
-    let of_decoders = if is_decoder { DECODER_LAWS } else { &[] };
-    LAWS.iter().chain(of_decoders)
+    let of_decoders: [&[Law]; 2] = match is_decoder {
+        true => [DECODER_LAWS, lora::OF_HEADS],
+        false => [&[], &[]],
+    };
+    let of_all = [LAWS, lora::LAWS, lora::DETACHED];
+    of_all.into_iter().chain(of_decoders).flatten()
+}
+
+impl Law {
+    /// Whether the gradients are those of the loss, with nothing held constant on purpose.
+    pub fn has_full_gradients(&self) -> bool {
+        !lora::DETACHED.iter().any(|law| law.keys == self.keys)
+    }
 }
 
 /// What only decoders have.

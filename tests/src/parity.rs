@@ -184,10 +184,22 @@ pub fn check_end(model: &Model, trained: &Trained, family: &str, method: &str) {
     let [ours, theirs] =
         [&ours, &theirs].map(|bytes| SafeTensors::deserialize(bytes).expect("a file"));
     let mut names = [ours.names(), theirs.names()];
-    names.iter_mut().for_each(|names| names.sort_unstable());
+    for names in &mut names {
+        // PEFT saves the frozen weights of words and head beside their updates.
+        names.retain(|name| !name.ends_with(".base_layer.weight"));
+        names.sort_unstable();
+    }
     assert_eq!(names[0], names[1]);
     for name in &names[0] {
-        let [ours, theirs] = [&ours, &theirs].map(|file| f32_values(file, name));
+        let [ours, theirs] = [&ours, &theirs].map(|file| {
+            let mut values = f32_values(file, name);
+            if name.ends_with("c_attn.base_layer.bias") {
+                // Attention does not see a bias of its keys: the gradient is rounding, and Adam's steps are chance.
+                let n_keys = values.len() / 3;
+                values.drain(n_keys..2 * n_keys);
+            }
+            values
+        });
         assert_close(&ours, &theirs, 2e-3);
     }
 }

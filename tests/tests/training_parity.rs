@@ -9,6 +9,7 @@ use pilotlight_tests::{assert_close, golden, golden_examples, golden_model};
 use pilotlight_train::{
     Job, RunFolder, Schedule, TrainConfig, Tuned, Unobserved, load_tuned, train,
 };
+use pilotlight_tuners::{BaseInfo, TaskType, save_adapter};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -61,6 +62,12 @@ fn load(family: &str, folder: &std::path::Path) -> Tuned {
 }
 
 fn check(family: &str, method: &str) {
+    let start = golden(&format!("peft/{family}/{method}/start"));
+    check_from(family, method, &start);
+}
+
+/// Trains the adapter of a folder.
+fn check_from(family: &str, method: &str, start: &std::path::Path) {
     let folder = golden(&format!("peft/{family}/{method}"));
     let text = std::fs::read_to_string(folder.join("training.json")).expect("the golden training");
     let training: Training = serde_json::from_str(&text).expect("the golden training");
@@ -85,7 +92,7 @@ fn check(family: &str, method: &str) {
         resume: false,
         observer: &mut Unobserved,
     };
-    let outcome = train(load(family, &folder.join("start")), job).expect("a run");
+    let outcome = train(load(family, start), job).expect("a run");
     let losses: Vec<f32> = outcome.history.iter().map(|it| it.loss as f32).collect();
     assert_close(&losses, &training.losses, 1e-4);
     let end = load(family, &folder.join("end"));
@@ -111,8 +118,36 @@ fn check(family: &str, method: &str) {
 #[test]
 fn losses_are_those_of_peft() {
     for family in ["llama", "qwen2", "gpt2", "bert"] {
-        for method in ["prompt", "lora", "rslora-all-linear", "ia3"] {
+        for method in [
+            "prompt",
+            "lora",
+            "rslora-all-linear",
+            "dora",
+            "lora-embeddings-head",
+            "ia3",
+        ] {
             check(family, method);
         }
+    }
+}
+
+#[test]
+fn b_learns_at_the_rate_that_peft_gives_it() {
+    for family in ["llama", "qwen2", "gpt2"] {
+        // PEFT's files do not say that an adapter is trained so; ours do.
+        let tuned = load(family, &golden(&format!("peft/{family}/lora-plus/start")));
+        let base = BaseInfo {
+            name_or_path: "tiny".into(),
+            spec: tuned.base.spec().clone(),
+            task_type: TaskType::CausalLm,
+        };
+        let folder = tempfile::tempdir().expect("a folder");
+        save_adapter(folder.path(), &tuned.tuner, None, &base).expect("it is saved");
+        let path = folder.path().join("pilotlight.json");
+        let text = std::fs::read_to_string(&path).expect("the description");
+        let mut own: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        own["tuner"]["plus_ratio"] = 16.into();
+        std::fs::write(&path, own.to_string()).expect("written");
+        check_from(family, "lora-plus", folder.path());
     }
 }
