@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, path::Path};
 use burn::tensor::TensorData;
 use pilotlight_data::Pooling;
 use pilotlight_transformer::{ClassificationHead, Model};
-use pilotlight_tuners::{BaseInfo, load_adapter, save_adapter};
+use pilotlight_tuners::{BaseInfo, load_adapter, replaces_biases, save_adapter};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -88,6 +88,7 @@ pub fn load_tuned(folder: &Path, base: Model) -> Result<Tuned, TrainError> {
         false => None,
     };
     let path = folder.join(BASE);
+    let base = base.import(adapter.biases)?;
     let base = match path.exists() {
         true => base.import(tensor_file::read(&path)?.into_iter().collect())?,
         false => base,
@@ -97,7 +98,7 @@ pub fn load_tuned(folder: &Path, base: Model) -> Result<Tuned, TrainError> {
 
 /// Whether an adapter's folder holds parameters of the base, which were trained beside the tuner.
 pub fn trains_base(folder: &Path) -> bool {
-    folder.join(BASE).exists()
+    folder.join(BASE).exists() || replaces_biases(folder).unwrap_or(false)
 }
 
 fn load_head(

@@ -13,6 +13,7 @@ use pilotlight_core::ModelSpec;
 use pilotlight_data::TaskData;
 use pilotlight_train::{Event, OptimizerKind, Outcome, TrainConfig, TrainError, Tuned, save_tuned};
 use pilotlight_tuners::{BaseInfo, TaskType};
+use serde_json::json;
 
 use common::{Recorder, completions, config, full, lora, run, soft_prompt, tuned};
 
@@ -123,6 +124,17 @@ fn lora_with_dropout_by_sgd_with_momentum_in_accumulated_batches() {
         ..config()
     };
     kill_and_resume(&|| tuned(lora(0.3)), &completions(), &config, &|_| false);
+}
+
+#[test]
+fn lora_that_takes_its_first_factors_off_the_weights() {
+    let tuner = || {
+        tuned(json!({
+            "method": "lora", "rank": 2, "init": "pissa", "dora": true, "dropout": 0.2, "plus_ratio": 2.0,
+            "targets": ["v_proj", "lm_head", "embed_tokens"],
+        }))
+    };
+    kill_and_resume(&tuner, &completions(), &config(), &|_| false);
 }
 
 #[test]

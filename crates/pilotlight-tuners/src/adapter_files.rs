@@ -10,6 +10,7 @@
 //! PEFT ignores what it does not know. A prompt behind the input, say, would silently become one in front of it;
 //! such an adapter therefore gets no file that PEFT reads.
 
+pub(crate) mod description;
 #[cfg(test)]
 mod tests;
 
@@ -18,31 +19,21 @@ use std::path::{Path, PathBuf};
 use burn::tensor::{Device, TensorData};
 use pilotlight_core::ModelSpec;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
+use self::description::{
+    Description, FORMAT, OWN_CONFIG, OWN_TENSORS, OwnConfig, PEFT_CONFIG, PEFT_TENSORS, describe,
+    no_adapter, peft_json,
+};
 use crate::{
-    error::{Problems, TunerError, list_names},
-    files::{read, remove, write, write_json},
+    error::{Problems, TunerError},
+    files::{remove, write, write_json},
     method::Tensors,
-    peft::PeftFields,
     registry::{AnyTuner, TunerConfig},
     tensor_file,
 };
 
-/// Our own description.
-const OWN_CONFIG: &str = "pilotlight.json";
-/// Our own tensors, where PEFT could only misread them.
-const OWN_TENSORS: &str = "adapter.safetensors";
-/// PEFT's description.
-const PEFT_CONFIG: &str = "adapter_config.json";
-/// PEFT's tensors.
-const PEFT_TENSORS: &str = "adapter_model.safetensors";
-/// PEFT's tensors of old, which only Python can read.
-const PEFT_PICKLE: &str = "adapter_model.bin";
-/// The version of [`OwnConfig`].
-const FORMAT: u32 = 1;
-/// Modules that PEFT saves whole beside an adapter for classification.
-const HEADS: [&str; 2] = ["classifier", "score"];
+/// Parts of the names under which PEFT's `bias = "all"` saves biases of heads that nobody reads.
+const HEAD_COPIES: [&str; 2] = [".original_module.", ".modules_to_save."];
 
 /// What an adapter was trained on.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,6 +65,27 @@ pub struct SavedAdapter {
     pub tuner: AnyTuner,
     /// The tensors of a classification head, by their names in transformers (`classifier.weight`), in f32.
     pub head: Vec<(String, TensorData)>,
+    /// Biases of the base that take the place of its own, by their names in transformers, in f32: PEFT's
+    /// `bias = "all"`.
+    pub biases: Vec<(String, TensorData)>,
+}
+
+impl SavedAdapter {
+    /// The tuner of the adapter in `folder`, which may hold nothing of the base.
+    ///
+    /// # Errors
+    ///
+    /// If it holds biases of the base.
+    pub(crate) fn tuner_alone(self, folder: &Path) -> Result<AnyTuner, TunerError> {
+        match self.biases.as_slice() {
+            [] => Ok(self.tuner),
+            _ => Err(no_adapter(
+                folder,
+                "it holds biases of the base too (PEFT's `bias = \"all\"`), which are no part of a tuner",
+                "use it as it is, by `--adapter DIR`",
+            )),
+        }
+    }
 }
 
 /// The files of a saved adapter.
@@ -85,28 +97,6 @@ pub struct AdapterFiles {
     pub tensors: PathBuf,
     /// PEFT's description; `None` where PEFT cannot express the adapter.
     pub peft_description: Option<PathBuf>,
-}
-
-/// The content of `pilotlight.json`.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OwnConfig {
-    format: u32,
-    base_model_name_or_path: String,
-    task_type: TaskType,
-    /// Modules of the base that stand whole among the tensors.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    modules_to_save: Vec<String>,
-    /// The file of the tensors.
-    tensors: String,
-    tuner: TunerConfig,
-}
-
-/// What a folder says about its adapter.
-struct Description {
-    config: TunerConfig,
-    tensors: PathBuf,
-    modules_to_save: Vec<String>,
 }
 
 /// Writes an adapter, and says into which files. Each file is replaced as a whole.
@@ -194,6 +184,7 @@ pub fn load_adapter(
         config,
         tensors: path,
         modules_to_save,
+        has_biases,
     } = describe(folder)?;
     let mut problems = Problems::default();
     for (key, message) in config.problems(spec) {
@@ -205,12 +196,18 @@ pub fn load_adapter(
     let tuner = config.restore(&mut tensors, spec, device);
     let (rest, mut problems) = tensors.into_rest();
     let mut head = Vec::new();
+    let mut biases = Vec::new();
     for (name, data) in rest {
         let inner = name.strip_prefix(config.head_prefix());
         let module = inner.and_then(|inner| inner.split('.').next());
         match (inner, module) {
+            // PEFT saves each bias that there is: of a head also the one it replaced, and its own once more.
+            (Some(inner), _) if has_biases && HEAD_COPIES.iter().any(|of| inner.contains(of)) => {}
             (Some(inner), Some(module)) if modules_to_save.iter().any(|known| known == module) => {
                 head.push((inner.to_owned(), data));
+            }
+            (Some(inner), _) if has_biases && inner.ends_with(".bias") => {
+                biases.push((inner.replace(".base_layer.", "."), data));
             }
             _ => problems.push(
                 name,
@@ -224,6 +221,7 @@ pub fn load_adapter(
             config,
             tuner,
             head,
+            biases,
         }),
         None => Err(no_adapter(
             folder,
@@ -233,6 +231,15 @@ pub fn load_adapter(
     }
 }
 
+/// Whether an adapter of PEFT's replaces biases of the base.
+///
+/// # Errors
+///
+/// If the description is missing, unreadable or not supported.
+pub fn replaces_biases(folder: &Path) -> Result<bool, TunerError> {
+    Ok(describe(folder)?.has_biases)
+}
+
 /// Reads the method and the keys of an adapter, without its tensors.
 ///
 /// # Errors
@@ -240,151 +247,4 @@ pub fn load_adapter(
 /// If the description is missing, unreadable or not supported.
 pub fn read_config(folder: &Path) -> Result<TunerConfig, TunerError> {
     Ok(describe(folder)?.config)
-}
-
-fn describe(folder: &Path) -> Result<Description, TunerError> {
-    let own = folder.join(OWN_CONFIG);
-    if own.exists() {
-        return describe_own(folder, &own);
-    }
-    let peft = folder.join(PEFT_CONFIG);
-    if peft.exists() {
-        return describe_peft(folder, &peft);
-    }
-    Err(no_adapter(
-        folder,
-        format!("there is neither `{OWN_CONFIG}` nor `{PEFT_CONFIG}`"),
-        "name the folder that holds the adapter, such as `RUN/adapter`",
-    ))
-}
-
-fn describe_own(folder: &Path, path: &Path) -> Result<Description, TunerError> {
-    let own: OwnConfig = serde_json::from_slice(&read(path)?).map_err(|error| {
-        let mut problems = Problems::default();
-        problems.push("content", format!("is not as expected: {error}"));
-        TunerError::File {
-            path: path.to_owned(),
-            problems,
-        }
-    })?;
-    let mut problems = Problems::default();
-    if own.format != FORMAT {
-        problems.push(
-            "format",
-            format!(
-                "is {}, expected {FORMAT}\nhint: use the version that wrote it",
-                own.format
-            ),
-        );
-    }
-    if ![OWN_TENSORS, PEFT_TENSORS].contains(&own.tensors.as_str()) {
-        problems.push(
-            "tensors",
-            format!(
-                "is `{}`, expected {}",
-                own.tensors,
-                list_names([OWN_TENSORS, PEFT_TENSORS])
-            ),
-        );
-    }
-    if own.tuner.names_folder() {
-        problems.push(
-            "tuner",
-            "names another adapter, expected a method and its keys",
-        );
-    }
-    problems.in_file(path)?;
-    Ok(Description {
-        config: own.tuner,
-        tensors: folder.join(own.tensors),
-        modules_to_save: own.modules_to_save,
-    })
-}
-
-fn describe_peft(folder: &Path, path: &Path) -> Result<Description, TunerError> {
-    let tensors = folder.join(PEFT_TENSORS);
-    if !tensors.exists() && folder.join(PEFT_PICKLE).exists() {
-        return Err(no_adapter(
-            folder,
-            format!("`{PEFT_PICKLE}` is a pickle, which can run any program and is never read"),
-            format!(
-                "convert it: load it in PEFT and call `save_pretrained`, which writes `{PEFT_TENSORS}`"
-            ),
-        ));
-    }
-    let fields: Map<String, Value> = serde_json::from_slice(&read(path)?).map_err(|error| {
-        let mut problems = Problems::default();
-        problems.push("content", format!("is no JSON object: {error}"));
-        TunerError::File {
-            path: path.to_owned(),
-            problems,
-        }
-    })?;
-    let mut fields = PeftFields::new(fields);
-    let known = TunerConfig::peft_types();
-    let config = match fields.text("peft_type") {
-        Some(peft_type) if known.contains(&peft_type.as_str()) => {
-            TunerConfig::from_peft(&peft_type, &mut fields)
-        }
-        _ => {
-            let expected = format!("one of {}", list_names(known));
-            fields.expected("peft_type", &expected);
-            None
-        }
-    };
-    let mut modules_to_save: Vec<String> = HEADS.map(str::to_owned).into();
-    if let Some(Value::Array(more)) = fields.get("modules_to_save") {
-        modules_to_save.extend(
-            more.iter()
-                .filter_map(|name| name.as_str().map(str::to_owned)),
-        );
-    }
-    let (_, problems) = fields.into_parts();
-    problems.in_file(path)?;
-    match config {
-        Some(config) => Ok(Description {
-            config,
-            tensors,
-            modules_to_save,
-        }),
-        None => Err(no_adapter(
-            folder,
-            "its fields are incomplete",
-            "save it again",
-        )),
-    }
-}
-
-/// The fields of PEFT's description, sorted as PEFT sorts them.
-fn peft_json(
-    config: &TunerConfig,
-    fields: PeftFields,
-    modules_to_save: &[String],
-    base: &BaseInfo,
-) -> Value {
-    let modules_to_save = match modules_to_save {
-        [] => Value::Null,
-        modules => modules.into(),
-    };
-    let fields = fields
-        .with("peft_type", config.peft_type())
-        .with(
-            "task_type",
-            serde_json::to_value(base.task_type).unwrap_or_default(),
-        )
-        .with("base_model_name_or_path", base.name_or_path.as_str())
-        .with("inference_mode", true)
-        .with("revision", Value::Null)
-        .with("modules_to_save", modules_to_save);
-    let (mut fields, _) = fields.into_parts();
-    fields.sort_keys();
-    Value::Object(fields)
-}
-
-fn no_adapter(folder: &Path, message: impl Into<String>, hint: impl Into<String>) -> TunerError {
-    TunerError::NoAdapter {
-        folder: folder.to_owned(),
-        message: message.into(),
-        hint: hint.into(),
-    }
 }

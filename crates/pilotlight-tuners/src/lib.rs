@@ -37,7 +37,7 @@ mod test_support;
 pub mod untuned;
 
 pub use adapter_files::{
-    AdapterFiles, BaseInfo, SavedAdapter, TaskType, load_adapter, save_adapter,
+    AdapterFiles, BaseInfo, SavedAdapter, TaskType, load_adapter, replaces_biases, save_adapter,
 };
 pub use bottleneck::{Activation, Bottleneck, BottleneckConfig, BottleneckInit, BottleneckKind};
 pub use compose::{Compose, ComposeConfig};

@@ -216,7 +216,7 @@ macro_rules! tuners {
             pub fn init(&self, context: &InitContext<'_>) -> Result<AnyTuner, TunerError> {
                 if let Self::Saved(folder) = self {
                     let saved = adapter_files::load_adapter(folder, context.spec(), context.device)?;
-                    return Ok(saved.tuner);
+                    return saved.tuner_alone(folder);
                 }
                 let mut problems = Problems::default();
                 self.own_problems(context.spec(), &mut problems);

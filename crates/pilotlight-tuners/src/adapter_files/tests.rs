@@ -1,7 +1,8 @@
 use burn::tensor::{DType, Device};
 use safetensors::SafeTensors;
+use serde_json::{Map, Value};
 
-use super::*;
+use super::{description::PEFT_PICKLE, *};
 use crate::{
     lora::LoraConfig,
     soft_prompt::{Place, Placement, SoftPromptConfig},
@@ -205,13 +206,13 @@ fn all_tensors_that_do_not_fit_are_named() {
 #[test]
 fn fields_that_change_the_result_are_not_ignored() {
     let fields = serde_json::json!({
-        "peft_type": "LORA", "r": "many", "target_modules": ["q_proj"], "use_qalora": true, "bias": "all",
+        "peft_type": "LORA", "r": "many", "target_modules": ["q_proj"], "use_qalora": true, "bias": "some",
         "init_lora_weights": "pissa", "layers_to_transform": null, "loftq_config": {}, "lora_bias": false,
     });
     let folder = peft_folder(fields, &[]);
     let expected = [
         "`use_qalora` is true",
-        "`bias` is \"all\"",
+        "`bias` is \"some\"",
         "`init_lora_weights`",
         "`r` is \"many\"",
     ];
@@ -224,6 +225,40 @@ fn fields_that_change_the_result_are_not_ignored() {
             "`PROMPT_TUNING`, `P_TUNING`, `PREFIX_TUNING`, `LORA`",
         ],
     );
+}
+
+#[test]
+fn biases_of_the_base_are_read_beside_a_tuner() {
+    let fields = serde_json::json!({
+        "peft_type": "LORA", "r": 2, "target_modules": ["model.layers.0.self_attn.q_proj"], "bias": "all",
+    });
+    let path = "base_model.model.model.layers.0.self_attn";
+    let zeros = |shape: [usize; 2]| TensorData::zeros::<f32, _>(shape);
+    let bias = || TensorData::ones::<f32, _>([8]);
+    let folder = peft_folder(
+        fields,
+        &[
+            (&format!("{path}.q_proj.lora_A.weight"), zeros([2, 8])),
+            (&format!("{path}.q_proj.lora_B.weight"), zeros([8, 2])),
+            (&format!("{path}.q_proj.base_layer.bias"), bias()),
+            (&format!("{path}.k_proj.bias"), bias()),
+            ("base_model.model.score.bias", bias()),
+            ("base_model.model.score.original_module.bias", bias()),
+            ("base_model.model.score.modules_to_save.bias", bias()),
+        ],
+    );
+    let saved = load(folder.path(), &llama()).expect("loaded");
+    let names = |tensors: &[(String, TensorData)]| -> Vec<String> {
+        tensors.iter().map(|(name, _)| name.clone()).collect()
+    };
+    let biases = ["k_proj", "q_proj"].map(|name| format!("model.layers.0.self_attn.{name}.bias"));
+    assert_eq!(names(&saved.biases), biases);
+    assert_eq!(names(&saved.head), ["score.bias"]);
+    assert!(replaces_biases(folder.path()).expect("readable"));
+    let config = TunerConfig::Saved(folder.path().to_owned());
+    let error = config.init(&context(&llama(), &Device::default(), 1));
+    let message = error.expect_err("no tuner alone").to_string();
+    assert!(message.contains("biases of the base"), "{message}");
 }
 
 #[test]

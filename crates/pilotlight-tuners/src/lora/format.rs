@@ -9,6 +9,7 @@ use super::{
     target::{self, Target},
 };
 use crate::{
+    adapter_files::description::ALL_BIASES,
     method::{Tensors, transposed},
     peft::PeftFields,
     targets::Targets,
@@ -168,11 +169,14 @@ pub(super) fn from_peft(fields: &mut PeftFields) -> Option<LoraConfig> {
         _ => fields.read("layers_to_transform", "a layer or a list of layers"),
     };
     let expected = "an object of names and numbers";
-    Some(LoraConfig {
-        rank: fields.count("r")?,
+    let rank = fields.count("r");
+    let is_complete = rank.is_some() && targets.is_some();
+    // All fields are read before the first missing one counts, so that one report names all of them.
+    let config = LoraConfig {
+        rank: rank.unwrap_or_default(),
         alpha: fields.number("lora_alpha", 8.0),
         dropout: fields.number("lora_dropout", 0.0),
-        targets: Some(targets?),
+        targets,
         exclude: fields.read("exclude_modules", "a list of names or a text"),
         layers,
         rank_pattern: fields.read("rank_pattern", expected).unwrap_or_default(),
@@ -182,7 +186,8 @@ pub(super) fn from_peft(fields: &mut PeftFields) -> Option<LoraConfig> {
         init,
         bias: read_bias(fields),
         plus_ratio: None,
-    })
+    };
+    is_complete.then_some(config)
 }
 
 /// Which biases were trained.
@@ -190,7 +195,8 @@ fn read_bias(fields: &mut PeftFields) -> LoraBias {
     match fields.get("bias").and_then(Value::as_str) {
         Some(LORA_ONLY) => LoraBias::LoraOnly,
         _ => {
-            fields.refuse("bias", &[NO_BIAS.into()]);
+            // All biases are parameters of the base, and none of the tuner's.
+            fields.refuse("bias", &[NO_BIAS.into(), ALL_BIASES.into()]);
             LoraBias::None
         }
     }

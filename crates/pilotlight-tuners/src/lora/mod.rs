@@ -39,7 +39,8 @@
 //!
 //! With `bias = "lora-only"` the biases of the updated projections are trained too, from their values in the base on:
 //! the tuner has copies of its own, and the base stays as it is. All biases of the base are trained by
-//! `base.train = ["\\.bias$"]` beside a LoRA.
+//! `base.train = ["\\.bias$"]` beside a LoRA; where PEFT's `bias = "all"` saved them, they are read as parameters of
+//! the base.
 //!
 //! # LoRA+
 //!
