@@ -8,7 +8,12 @@
 //! new tuner changes nothing. The product `A B` is never formed in training: the update is a side path of two thin
 //! matrices. It trains `rank * (d_input + d_output)` numbers per projection.
 //!
-//! The same mathematics as PEFT's, whose factors are the transposes of these.
+//! The same mathematics as PEFT's, whose factors are the transposes of these. The default is rank 8 with `alpha = 16`
+//! and no dropout. It learns at rates about ten times those of full fine-tuning.
+//!
+//! With `rslora = true` the scale is `alpha / sqrt(rank)` (Kalajdzievski 2023, "A Rank Stabilization Scaling Factor for
+//! Fine-Tuning with LoRA"): the update then keeps its size as the rank grows. Use it with ranks above 16 or so, where
+//! `alpha / rank` lets more rank learn no more.
 //!
 //! # Where
 //!
@@ -27,8 +32,9 @@
 //! | `"pissa"` | `U sqrt(S / s)` | `sqrt(S / s) V^T` | of `W = U S V^T`, the largest `rank` singular values (Meng et al. 2024, "PiSSA: Principal Singular Values and Singular Vectors Adaptation of Large Language Models") |
 //! | `"olora"` | `R^T` | `Q^T` | of `W^T = Q R`, the first `rank` columns and rows (Büyükakyüz 2024, "OLoRA: Orthonormal Low-Rank Adaptation of Large Language Models") |
 //!
-//! The last two train the main directions of the weight itself and learn faster in the first steps; try a lower
-//! learning rate with them. In PEFT they take the first factors off the base's weights. Here the base stays as it
+//! The last two train main directions of the weight itself, and both factors learn from the first step: use them where
+//! steps are few. They decompose each weight once, which takes seconds on a model of 100 million parameters and minutes
+//! on one of a billion. In PEFT they take the first factors off the base's weights. Here the base stays as it
 //! is, and the frozen first factors are taken off the output:
 //!
 //! `y = x W + c + s * (dropout(x) A B - x A0 B0)`.
@@ -46,8 +52,8 @@
 //!
 //! With `plus_ratio` B learns at that multiple of the learning rate (Hayou et al. 2024, "LoRA+: Efficient Low Rank
 //! Adaptation of Large Models"): the two factors of a wide model need steps of different sizes. The paper takes 16
-//! and a somewhat lower rate than for LoRA. As in PEFT, DoRA's magnitudes and biases learn at it too; the words' factors learn at
-//! the plain rate.
+//! and a somewhat lower rate than for LoRA. As in PEFT, DoRA's magnitudes and biases learn at it too. The words' factors
+//! learn at the plain rate; PEFT has another one for them.
 //!
 //! # DoRA
 //!
@@ -56,9 +62,10 @@
 //!
 //! `y = x W + c + (m / n - 1) * x W + (m / n) * s * x A B`, with `n = |W + s A B|` column by column.
 //!
-//! `m` starts as `n`, which is held constant in the backward pass. It trains `d_output` numbers more per projection,
-//! and a step costs about a fourth more; use it where the rank must be low, or where LoRA falls short of full
-//! fine-tuning. With dropout, `m / n - 1` multiplies `dropout(x) W`, as in PEFT.
+//! `m` starts as `n`, which is held constant in the backward pass. It trains `d_output` numbers more per projection.
+//! Each step reads the weights once more, for `A^T W`, and passes over each output several times more; with dropout it
+//! also projects twice, because `m / n - 1` then multiplies `dropout(x) W`, as in PEFT. Use it where the rank must be
+//! low, or where LoRA falls short of full fine-tuning.
 
 mod bias;
 pub mod config;
