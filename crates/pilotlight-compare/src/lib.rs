@@ -14,6 +14,17 @@
 //! | [`table`] | what methods cost and reach, side by side |
 //! | [`figure`] | the same as a picture |
 //! | [`memory`] | the largest memory of a stretch of work |
+//!
+//! ```
+//! use pilotlight_compare::{presets, statistics::paired};
+//!
+//! let preset = presets::find("methods")?; // an experiment file inside the program
+//! assert!(preset.text.contains("[methods.lora]"));
+//! let (lora, prompt) = ([true, true, false], [true, false, false]); // outcomes of the same examples
+//! let difference = paired(&lora, &prompt, 1000, 0.95, 1).expect("as many outcomes");
+//! assert_eq!((difference.first_only, difference.second_only), (1, 0));
+//! # Ok::<(), pilotlight_compare::CompareError>(())
+//! ```
 
 pub mod base;
 pub mod embedded;

@@ -10,6 +10,24 @@
 //! | [`preparer`] | from one record to one example |
 //! | [`example`] | prepared examples and their splits |
 //! | [`task_data`] | a task with all of its data |
+//!
+//! ```
+//! use pilotlight_data::{DataConfig, Head, PrepareOptions, Target, TaskConfig, TaskData, Tokenizer};
+//!
+//! # let folder = tempfile::tempdir()?;
+//! # let folder = folder.path().to_owned();
+//! # std::fs::create_dir_all(&folder)?;
+//! # let tokenizer = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/byte_level");
+//! let records = "{\"text\": \"a fine film\", \"label\": \"good\"}\n{\"text\": \"a film\", \"label\": \"bad\"}\n";
+//! std::fs::write(folder.join("train.jsonl"), records)?;
+//! let data: DataConfig = toml::from_str("train = 'train.jsonl'")?;
+//! let task: TaskConfig = toml::from_str("kind = 'classification'\ntemplate = '{{ text }}!'")?;
+//! let options = PrepareOptions { folder, seed: 1, reserve: 20, n_positions: 64, head: Head::Linear };
+//! let prepared = TaskData::prepare(&data, &task, &Tokenizer::from_folder(tokenizer)?, &options)?;
+//! assert_eq!(prepared.labels, ["bad", "good"]);
+//! assert_eq!(prepared.train.examples[0].target, Target::Class(1));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod config;
 pub mod error;

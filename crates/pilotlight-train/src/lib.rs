@@ -24,6 +24,41 @@
 //! | `checkpoint`, `run_folder`, `metrics`, `saved` | what is on the disk |
 //! | `observer` | what a run tells while it goes on |
 //!
+//! ```
+//! use burn::tensor::Device;
+//! use pilotlight_core::TokenRow;
+//! use pilotlight_data::{Example, Split, Target, TaskData, TaskKind};
+//! use pilotlight_train::{Job, RunFolder, TrainConfig, Tuned, Unobserved, train};
+//! use pilotlight_transformer::{LoadOptions, load_folder};
+//! use pilotlight_tuners::{InitContext, NoVocabulary, TunerConfig};
+//!
+//! # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../pilotlight-transformer/tests/goldens/llama_tied");
+//! let device = Device::default();
+//! let base = load_folder(folder.as_ref(), &LoadOptions::new(&device))?.model;
+//! let lora: TunerConfig = serde_json::from_str(r#"{ "method": "lora", "rank": 4 }"#)?;
+//! let tuner = lora.init(&InitContext { base: &base, vocabulary: &NoVocabulary, seed: 1, device: &device })?;
+//! let example = |ids: Vec<u32>, answer| Example {
+//!     input: TokenRow::new(ids),
+//!     target: Target::Completion(vec![answer]),
+//!     origin: 1,
+//! };
+//! let data = TaskData {
+//!     kind: TaskKind::Completion,
+//!     labels: Vec::new(),
+//!     verbalizer: None,
+//!     train: Split { examples: vec![example(vec![3, 4], 7), example(vec![5], 8)], ..Split::default() },
+//!     validation: Split::default(),
+//!     test: Split::default(),
+//! };
+//! let config = TrainConfig { steps: Some(20), batch_size: 2, learning_rate: 1e-2, ..TrainConfig::default() };
+//! let run = tempfile::tempdir()?;
+//! let run = RunFolder::create(run.path().join("run"))?;
+//! let job = Job { data: &data, config: &config, seed: 1, run: &run, resume: false, observer: &mut Unobserved };
+//! let outcome = train(Tuned::new(base, tuner, None, None), job)?;
+//! assert!(outcome.history[19].loss < outcome.history[0].loss);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # The loss
 //!
 //! The mean of `-log p` over the trained tokens of all examples of an optimizer step:

@@ -15,6 +15,21 @@
 //! | [`gguf`] | from a GGUF file to a folder |
 //! | [`checkpoint`] | tensors by name from safetensors files |
 //! | [`error`] | what can go wrong with files |
+//!
+//! ```
+//! use burn::tensor::Device;
+//! use pilotlight_core::{Identity, TokenRow};
+//! use pilotlight_transformer::{LoadOptions, load_folder};
+//!
+//! # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/goldens/llama_tied");
+//! let options = LoadOptions::new(&Device::default());
+//! let model = load_folder(folder.as_ref(), &options)?.model; // config.json and model.safetensors
+//! let rows = [TokenRow::new(vec![3, 4, 5]), TokenRow::new(vec![6])];
+//! let hidden = model.forward(&rows, &Identity); // or any other `Tuner`
+//! let next = model.logits_at(&hidden, &[(0, 2), (1, 0)], &Identity);
+//! assert_eq!(next.dims(), [2, model.spec().n_vocab]);
+//! # Ok::<(), pilotlight_transformer::LoadError>(())
+//! ```
 
 pub mod checkpoint;
 pub mod error;

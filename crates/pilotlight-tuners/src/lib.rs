@@ -14,6 +14,13 @@
 //! | [`registry`] | [`AnyTuner`] and [`TunerConfig`] over all methods |
 //! | [`method`] | what a method tells the registry |
 //! | [`adapter_files`] | adapters as folders, ours and PEFT's |
+//!
+//! A soft prompt in front of a model of your own; the folder `examples` has LoRA beside a plain Burn model and a tuner of
+//! your own, too:
+//!
+//! ```
+#![doc = include_str!("../examples/prompt_tuning.rs")]
+//! ```
 
 pub mod adapter_files;
 pub mod bottleneck;
