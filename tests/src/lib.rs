@@ -26,9 +26,18 @@ pub fn golden(path: &str) -> PathBuf {
 ///
 /// Panics if it cannot be loaded.
 pub fn golden_model(family: &str, device: &Device) -> Pretrained {
+    golden_model_in(family, device, DType::F32)
+}
+
+/// A model of `tests/goldens/peft`, its numbers converted to an element type.
+///
+/// # Panics
+///
+/// Panics if it cannot be loaded.
+pub fn golden_model_in(family: &str, device: &Device, dtype: DType) -> Pretrained {
     let options = LoadOptions {
         device: device.clone(),
-        dtype: DType::F32,
+        dtype,
     };
     load_folder(&golden(&format!("peft/{family}/model")), &options).expect("the golden model loads")
 }
