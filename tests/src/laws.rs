@@ -26,6 +26,13 @@ pub fn laws(is_decoder: bool) -> impl Iterator<Item = &'static Law> {
 }
 
 impl Law {
+    /// Whether the identity at the start is a sum that cancels, and so but for rounding.
+    pub fn rounds_at_start(&self) -> bool {
+        ["orthogonal", "dora"]
+            .iter()
+            .any(|key| self.keys.contains(key))
+    }
+
     /// Whether the gradients are those of the loss, with nothing held constant on purpose.
     pub fn has_full_gradients(&self) -> bool {
         !lora::DETACHED.iter().any(|law| law.keys == self.keys)

@@ -48,6 +48,8 @@ fn each_case(check: impl Fn(&Law, &Model, AnyTuner)) {
 fn a_new_tuner_is_the_identity_where_its_paper_says_so() {
     each_case(|law, model, tuner| {
         let rows = rows(model);
+        // Without gradients both run through the same kernels; with them, what learns nothing takes others.
+        let (model, tuner) = (&model.valid(), tuner.valid());
         let found = token_states(model, &rows, &tuner).into_iter().map(values);
         let expected = token_states(model, &rows, &Identity)
             .into_iter()
@@ -60,8 +62,8 @@ fn a_new_tuner_is_the_identity_where_its_paper_says_so() {
         });
         let worst = worst.fold(0f32, f32::max);
         if law.starts_as_identity {
-            // What needs no gradients runs through other kernels, which round otherwise.
-            assert!(worst <= 1e-5, "differs by {worst}");
+            let bound = if law.rounds_at_start() { 1e-5 } else { 1e-6 };
+            assert!(worst <= bound, "differs by {worst}");
         } else {
             assert!(worst > 1e-2, "has no effect");
         }
