@@ -36,6 +36,8 @@ LLAMA_NAMES = '["embed_tokens", "lm_head", "q_proj", "v_proj"]'
 WORDS_AND_HEAD = {"llama": LLAMA_NAMES, "qwen2": LLAMA_NAMES, "gpt2": '["wte", "lm_head", "c_attn"]',
                   "bert": '["word_embeddings", "query"]', "llama-cls": '["embed_tokens", "q_proj"]'}
 PATTERNS = {"gpt2": '{ c_proj = 2, "h.1.attn.c_attn" = 6 }', "bert": '{ query = 2, "output.dense" = 6 }'}
+# Projections with a bias; a Llama has none.
+WITH_BIASES = {"qwen2": '["q_proj", "k_proj", "v_proj"]', "gpt2": '"all-linear"', "bert": '"all-linear"'}
 # Section `[tuner]` of each method, for a family.
 TUNERS = {
     "prompt": lambda _: PROMPT,
@@ -52,6 +54,8 @@ TUNERS = {
     "dora": lambda _: LORA + "dora = true\n",
     "dora-all-linear": lambda _: LORA + 'dora = true\ntargets = "all-linear"\n',
     "ia3": lambda _: 'method = "ia3"\n',
+    "lora-plus": lambda _: LORA + "plus_ratio = 16.0\n",
+    "lora-bias": lambda family: LORA + f'bias = "lora-only"\ntargets = {WITH_BIASES.get(family)}\n',
     **{init: lambda _, init=init: LORA + f'init = "{init}"\n' for init in ("gaussian", "orthogonal", "olora", "pissa")},
 }
 
@@ -92,6 +96,8 @@ def check_all(pilot, chosen_families, chosen_methods):
     with tempfile.TemporaryDirectory() as temporary:
         for family in chosen_families:
             for method in chosen_methods:
+                if method == "lora-bias" and family not in WITH_BIASES:
+                    continue
                 folder = Path(temporary) / family / method
                 try:
                     difference, messages = check_method(pilot, family, method, folder)
