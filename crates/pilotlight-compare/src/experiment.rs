@@ -111,17 +111,47 @@ pub struct Comparison {
     pub name: String,
     /// Each method is run with each of these seeds.
     pub seeds: Vec<u64>,
+    /// The settings that have several values, in the order of the file.
+    pub axes: Vec<Axis>,
     /// The methods in the order of the file.
     pub methods: IndexMap<String, MethodConfig>,
 }
+
+/// A setting that has several values.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Axis {
+    /// The setting in dotted form, such as `tuner.prompt_length`.
+    pub key: String,
+    /// Its values in the order of the file; those of all methods where methods differ.
+    pub values: Vec<toml::Value>,
+}
+
+/// The values of the axes at which a method is run, by their dotted keys; empty where there are no axes.
+pub type AxisValues = IndexMap<String, toml::Value>;
 
 /// One method of a comparison.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MethodConfig {
     /// Its name in tables.
     pub label: String,
-    /// The settings of its runs; the seed is replaced by each of the comparison's.
+    /// What it is run with: the full cross product of the axes that apply to it; never empty.
+    pub points: Vec<Point>,
+}
+
+/// One choice of a value from every axis of a method.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Point {
+    /// The values.
+    pub values: AxisValues,
+    /// The settings of the runs; the seed is replaced by each of the comparison's.
     pub config: ExperimentConfig,
+}
+
+impl MethodConfig {
+    /// The settings at the first point.
+    pub fn first(&self) -> &ExperimentConfig {
+        &self.points[0].config
+    }
 }
 
 impl ExperimentConfig {

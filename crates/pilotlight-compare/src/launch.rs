@@ -5,9 +5,11 @@ use std::{
     process::{Command, Stdio},
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     error::CompareError,
-    experiment::ExperimentConfig,
+    experiment::{AxisValues, ExperimentConfig},
     layers::Origins,
     result::RunResult,
     run::{ERROR_FILE, RunObserver, RunOptions, read_result, run},
@@ -21,10 +23,40 @@ pub struct PlannedRun {
     pub method: String,
     /// The method's name in tables.
     pub label: String,
+    /// What it is run for.
+    pub kind: RunKind,
+    /// The values of the axes; empty without axes.
+    pub point: AxisValues,
     /// Its settings, the seed among them.
     pub config: ExperimentConfig,
     /// Its folder, in which `resolved.toml` stands already.
     pub folder: PathBuf,
+}
+
+/// What a run of a comparison is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunKind {
+    /// The base without training, to compare with.
+    Baseline,
+    /// A method is trained and tested.
+    Method,
+}
+
+impl PlannedRun {
+    /// The method's name with the values of the axes, such as `prompt tuning, prompt_length 5`.
+    pub fn title(&self) -> String {
+        let mut title = self.label.clone();
+        for (key, value) in &self.point {
+            let name = key.rsplit('.').next().unwrap_or(key);
+            let value = match value {
+                toml::Value::String(text) => text.clone(),
+                other => other.to_string(),
+            };
+            title += &format!(", {name} {value}");
+        }
+        title
+    }
 }
 
 /// Something that carries out runs. A run that was begun is gone on with.

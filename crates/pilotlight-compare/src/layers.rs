@@ -23,7 +23,7 @@ use indexmap::IndexMap;
 
 use crate::{
     error::{CompareError, Problem, Problems},
-    experiment::{Comparison, ExperimentConfig, MethodConfig},
+    experiment::{AxisValues, Comparison, ExperimentConfig, MethodConfig, Point},
     presets,
 };
 use read::read;
@@ -156,15 +156,18 @@ impl Layers {
                 name
             };
             let label = label.unwrap_or_else(|| name.replace('_', " "));
-            methods.insert(name, MethodConfig { label, config });
+            let values = AxisValues::new();
+            let points = vec![Point { values, config }];
+            methods.insert(name, MethodConfig { label, points });
         }
         let first = methods.values().next();
-        let own = || first.map(|method: &MethodConfig| method.config.seed);
+        let own = || first.map(|method: &MethodConfig| method.first().seed);
         let seeds = seeds.unwrap_or_else(|| own().into_iter().collect());
         problems.into_result()?;
         Ok(Comparison {
             name,
             seeds,
+            axes: Vec::new(),
             methods,
         })
     }

@@ -47,12 +47,13 @@ pub mod vocabulary;
 pub use base::Base;
 pub use error::{CompareError, Problem, Problems};
 pub use experiment::{
-    BaseConfig, BaseInit, Comparison, ExperimentConfig, MethodConfig, Precision, ReportConfig,
+    Axis, AxisValues, BaseConfig, BaseInit, Comparison, ExperimentConfig, MethodConfig, Point,
+    Precision, ReportConfig,
 };
 pub use figure::accuracy_figure;
-pub use launch::{ChildProcess, InProcess, Launcher, PlannedRun};
+pub use launch::{ChildProcess, InProcess, Launcher, PlannedRun, RunKind};
 pub use layers::{Experiment, Layers, Origins};
-pub use matrix::{CompareEvent, Report, compare, plan};
+pub use matrix::{CompareEvent, FinishedRun, Report, compare, plan};
 pub use model_folder::save_model;
 pub use result::RunResult;
 pub use run::{RunObserver, RunOptions, Stage, Unwatched, run};

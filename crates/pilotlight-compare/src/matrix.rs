@@ -1,9 +1,6 @@
 //! Several methods, each with several seeds, on the same task.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use pilotlight_tuners::TunerConfig;
 use serde::{Deserialize, Serialize};
@@ -11,9 +8,9 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     error::CompareError,
-    experiment::Comparison,
+    experiment::{Axis, AxisValues, Comparison, Point},
     figure::{FIGURE_FILE, accuracy_figure, has_figure, subject},
-    launch::{Launcher, PlannedRun},
+    launch::{Launcher, PlannedRun, RunKind},
     result::RunResult,
     run::{RESOLVED_FILE, read_result},
     table::Table,
@@ -61,6 +58,9 @@ pub struct Report {
     /// The model and the data in a few words; empty in reports of older versions.
     #[serde(default)]
     pub subject: String,
+    /// The settings that have several values.
+    #[serde(default)]
+    pub axes: Vec<Axis>,
     /// The table.
     pub table: Table,
     /// The runs that failed.
@@ -96,18 +96,20 @@ pub struct FinishedRun {
 pub fn plan(comparison: &Comparison, out: &Path) -> Vec<PlannedRun> {
     let first_seed = comparison.seeds.first().copied().unwrap_or_default();
     let mut runs = Vec::new();
-    let mut add = |method: &str, label: &str, config: crate::ExperimentConfig| {
+    let mut add = |method: &str, label: &str, kind, point: &Point| {
         let mut run = PlannedRun {
             method: method.to_owned(),
             label: label.to_owned(),
-            config,
+            kind,
+            point: point.values.clone(),
+            config: point.config.clone(),
             folder: PathBuf::new(),
         };
         run.folder = out.join(RUNS_FOLDER).join(folder_name(&run));
         runs.push(run);
     };
     if let Some(method) = comparison.methods.values().next() {
-        let mut config = method.config.clone();
+        let mut config = method.first().clone();
         config.tuner = TunerConfig::default();
         config.base.train = Vec::new();
         config.base.save = None;
@@ -119,15 +121,19 @@ pub fn plan(comparison: &Comparison, out: &Path) -> Vec<PlannedRun> {
         config.seed = first_seed;
         config.data.seed.get_or_insert(first_seed);
         if config.base.init == crate::BaseInit::Pretrained {
-            add("", "untuned", config);
+            let values = AxisValues::new();
+            let point = Point { values, config };
+            add("", "untuned", RunKind::Baseline, &point);
         }
     }
     for seed in &comparison.seeds {
         for (name, method) in &comparison.methods {
-            let mut config = method.config.clone();
-            config.seed = *seed;
-            config.data.seed.get_or_insert(first_seed);
-            add(name, &method.label, config);
+            for point in &method.points {
+                let mut point = point.clone();
+                point.config.seed = *seed;
+                point.config.data.seed.get_or_insert(first_seed);
+                add(name, &method.label, RunKind::Method, &point);
+            }
         }
     }
     runs
@@ -191,10 +197,11 @@ pub fn compare(
     let report = Report {
         name: comparison.name.clone(),
         subject: subject(comparison),
+        axes: comparison.axes.clone(),
         table: Table::of_runs(&finished)?,
         failures,
     };
-    write_report(&report, out)?;
+    write_report(&report, &finished, out)?;
     Ok(report)
 }
 
@@ -234,7 +241,8 @@ fn folder_name(run: &PlannedRun) -> String {
     format!("{method}-seed{}-{hash}", run.config.seed)
 }
 
-fn write_report(report: &Report, out: &Path) -> Result<(), CompareError> {
+/// Writes all files of a report; `_runs` are the finished runs that it is about.
+fn write_report(report: &Report, _runs: &[FinishedRun], out: &Path) -> Result<(), CompareError> {
     let csv = report.table.to_csv();
     let json = serde_json::to_string_pretty(report)
         .map_err(|error| CompareError::file(out, error.into()))?;
@@ -297,17 +305,18 @@ impl Report {
     }
 }
 
-/// Finished runs by method, in the order of their first run.
+/// Finished runs that differ in nothing but their seeds, with the name of their method, in the order of the first.
 pub(crate) fn by_method(runs: &[FinishedRun]) -> Vec<(&str, Vec<&FinishedRun>)> {
-    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
     let mut groups: Vec<(&str, Vec<&FinishedRun>)> = Vec::new();
     for run in runs {
-        let method = run.planned.method.as_str();
-        let place = *places.entry(method).or_insert(groups.len());
-        if place == groups.len() {
-            groups.push((method, Vec::new()));
+        let planned = &run.planned;
+        let same = |(method, group): &&mut (&str, Vec<&FinishedRun>)| {
+            *method == planned.method && group[0].planned.point == planned.point
+        };
+        match groups.iter_mut().find(same) {
+            Some((_, group)) => group.push(run),
+            None => groups.push((&planned.method, vec![run])),
         }
-        groups[place].1.push(run);
     }
     groups
 }

@@ -112,7 +112,7 @@ fn row(group: &[&FinishedRun]) -> Result<Row, CompareError> {
     let accuracies = values(|result| Some(result.test?.accuracy?.value));
     let first = results().next();
     Ok(Row {
-        label: group[0].planned.label.clone(),
+        label: group[0].planned.title(),
         trained: first.map(|result| result.parameters.trained),
         percent: first.map(|result| result.parameters.percent),
         adapter_bytes: results().filter_map(|result| result.adapter_bytes).max(),

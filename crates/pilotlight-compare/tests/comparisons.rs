@@ -111,7 +111,7 @@ fn finished_runs_are_kept_and_failed_ones_reported() {
     assert!(report_again.failures.is_empty());
     // Other settings are another run.
     let method = again.methods.get_mut("prompt").expect("a method");
-    method.config.train.learning_rate = 0.06;
+    method.points[0].config.train.learning_rate = 0.06;
     let changed = compare(&again, &out, &mut Idle, &mut |_| {}).expect("a report");
     assert_eq!(changed.failures.len(), 2);
 }
@@ -157,7 +157,7 @@ fn presets_compare_every_method() {
             ..Layers::default()
         };
         let comparison = layers.comparison().expect("settings");
-        let configs = comparison.methods.values().map(|method| &method.config);
+        let configs = comparison.methods.values().map(|method| method.first());
         let found: Vec<&str> = configs.map(|config| config.tuner.method()).collect();
         // What is run without an argument must not take long.
         let missing: Vec<&&str> = pilotlight_tuners::METHODS

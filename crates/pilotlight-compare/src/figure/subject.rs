@@ -9,7 +9,7 @@ pub(crate) fn subject(comparison: &Comparison) -> String {
     let distinct = |name: &dyn Fn(&crate::ExperimentConfig) -> String| {
         let mut names: Vec<String> = Vec::new();
         for method in comparison.methods.values() {
-            let name = name(&method.config);
+            let name = name(method.first());
             if !names.contains(&name) {
                 names.push(name);
             }

@@ -31,6 +31,7 @@ fn report(lines: &[Line]) -> Report {
         ..Row::default()
     };
     Report {
+        axes: Vec::new(),
         name: "sentences".into(),
         subject: "a model on sentences".into(),
         table: Table {

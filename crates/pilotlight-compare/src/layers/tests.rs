@@ -134,7 +134,7 @@ fn a_preset_is_the_bottom_layer() {
     assert_eq!(named.seeds, [5]);
     assert_eq!(named.methods.len(), own.methods.len());
     let method = named.methods.first().expect("a method").1;
-    assert_eq!(method.config.train.batch_size, 3);
+    assert_eq!(method.first().train.batch_size, 3);
     let error = presets::find("defualt").expect_err("no such preset");
     assert!(error.to_string().contains("hint: "), "{error}");
 }
@@ -152,7 +152,7 @@ fn every_preset_can_be_read() {
             .unwrap_or_else(|error| panic!("{}: {error}", preset.name));
         assert!(comparison.methods.len() > 2);
         for method in comparison.methods.values() {
-            let model = &method.config.base.model;
+            let model = &method.first().base.model;
             assert!(
                 model.starts_with("/data/models/") || model.starts_with("embedded:"),
                 "{model}"
@@ -179,14 +179,14 @@ train.learning_rate = 2e-5
     assert_eq!(comparison.seeds, [1, 2]);
     let [prompt, full] = ["prompt", "full"].map(|name| &comparison.methods[name]);
     assert_eq!((&*prompt.label, &*full.label), ("prompt", "everything"));
-    assert_eq!(prompt.config.tuner.method(), "soft-prompt");
-    assert_eq!(full.config.tuner.method(), "none");
-    assert_eq!(full.config.train.learning_rate, 2e-5);
-    assert_eq!(full.config.train.steps, Some(3));
-    assert_eq!(prompt.config.train.steps, Some(10));
+    assert_eq!(prompt.first().tuner.method(), "soft-prompt");
+    assert_eq!(full.first().tuner.method(), "none");
+    assert_eq!(full.first().train.learning_rate, 2e-5);
+    assert_eq!(full.first().train.steps, Some(3));
+    assert_eq!(prompt.first().train.steps, Some(10));
 
     let one = file.layers.experiment(Some("full")).expect("settings");
-    assert_eq!(one.config, full.config);
+    assert_eq!(&one.config, full.first());
     let none = file.layers.experiment(None).expect_err("two methods");
     assert!(none.to_string().contains("`--method prompt`"), "{none}");
     let typo = file.layers.experiment(Some("ful")).expect_err("a typo");
@@ -371,7 +371,7 @@ train = { steps = 30, batch_size = 2 }
         .comparison()
         .expect("settings");
     let trained = |name: &str| {
-        let train = &comparison.methods[name].config.train;
+        let train = &comparison.methods[name].first().train;
         (train.steps, train.batch_size)
     };
     assert_eq!(trained("prompt"), (Some(3), 5));
@@ -382,7 +382,7 @@ train = { steps = 30, batch_size = 2 }
     let steps: Vec<_> = comparison
         .methods
         .values()
-        .map(|method| method.config.train.steps)
+        .map(|method| method.first().train.steps)
         .collect();
     assert_eq!(steps, [Some(2), Some(2), Some(1), Some(2), Some(2)]);
 }

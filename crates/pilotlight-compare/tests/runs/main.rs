@@ -333,7 +333,7 @@ fn what_is_inside_the_program_can_be_trained() {
     };
     let comparison = layers.comparison().expect("the preset");
     for (name, method) in comparison.methods {
-        let mut config = method.config;
+        let mut config = method.first().clone();
         config.train.steps = Some(2);
         let origins = Origins::default();
         let out = workshop.path(&name);

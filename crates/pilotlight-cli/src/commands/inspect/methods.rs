@@ -93,9 +93,9 @@ pub(super) fn read_methods(what: &str) -> Result<Vec<Counted>, Failure> {
     }
     let methods = layers(what)?.comparison()?.methods.into_values();
     let methods = methods.map(|method| Counted {
+        tuner: method.first().tuner.clone(),
+        train: method.first().base.train.clone(),
         name: method.label,
-        tuner: method.config.tuner,
-        train: method.config.base.train,
     });
     Ok(methods.collect())
 }
