@@ -130,6 +130,11 @@ fn quietly<T>(probe: impl FnOnce() -> T) -> Option<T> {
 impl DeviceChoice {
     /// The device of this choice; `auto` says on `console` which one it took.
     pub(crate) fn open(self, console: &Console) -> Result<Device, Failure> {
+        self.find(console).map(|(_, found)| found.device)
+    }
+
+    /// The same with what was found, and as the choice that names it.
+    pub(crate) fn find(self, console: &Console) -> Result<(Self, Found), Failure> {
         let (backend, index) = match self {
             Self::Given { backend, index } => (backend, index),
             Self::Auto => return automatic(console),
@@ -146,7 +151,7 @@ impl DeviceChoice {
         }
         let mut found = backend.devices();
         if index < found.len() {
-            return Ok(found.swap_remove(index).device);
+            return Ok((self, found.swap_remove(index)));
         }
         Err(match found.len() {
             0 => Failure::input(format!("device {self}: no such device works here"))
@@ -159,13 +164,13 @@ impl DeviceChoice {
     }
 }
 
-fn automatic(console: &Console) -> Result<Device, Failure> {
+fn automatic(console: &Console) -> Result<(DeviceChoice, Found), Failure> {
     for backend in Backend::ALL {
         let mut found = backend.devices().into_iter().enumerate();
         if let Some((index, found)) = found.find(|(_, found)| found.is_hardware) {
             let choice = DeviceChoice::Given { backend, index };
             console.note(&format!("device: {choice} ({})", found.name));
-            return Ok(found.device);
+            return Ok((choice, found));
         }
     }
     Err(Failure::input("no device works here")
