@@ -64,7 +64,7 @@ pub use error::LoadError;
 pub use generation::{GenerateOptions, generate};
 pub use head::ClassificationHead;
 pub use hidden::Hidden;
-pub use load::{LoadOptions, Pretrained, init_random, load_bytes, load_folder};
+pub use load::{LoadOptions, Pretrained, init_random, load_bytes, load_folder, read_spec};
 pub use merge::Merged;
 pub use model::Model;
 pub use save::{save_classifier, save_folder};

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::{DType, Device};
 use fs_err as fs;
+use pilotlight_core::ModelSpec;
 
 use crate::{
     checkpoint::Checkpoint,
@@ -121,6 +122,18 @@ pub fn init_random(
         labels: Vec::new(),
         family: family.model_type,
     })
+}
+
+/// The shape of the model that a `config.json` describes, without its parameters; `name` stands for its folder in
+/// errors.
+///
+/// # Errors
+///
+/// Fails if the configuration is of no supported family, or makes no sense.
+pub fn read_spec(name: &str, config: &[u8]) -> Result<ModelSpec, LoadError> {
+    let config = Config::parse(&PathBuf::from(name).join(CONFIG_FILE), config)?;
+    let (_, blueprint) = read_blueprint(&config, &|_| true)?;
+    Ok(blueprint.spec)
 }
 
 /// More parameters than anyone trains from nothing on one device; memory for them could not be had.

@@ -43,6 +43,11 @@ pub trait Method: Serialize + DeserializeOwned + Clone + std::fmt::Debug {
         self.inserted()
     }
 
+    /// Multiplications of its own matrices at each position of a forward pass, over all layers.
+    fn multiplications(&self, _spec: &ModelSpec) -> usize {
+        0
+    }
+
     /// Names of the template's parts that the keys mention.
     fn parts(&self) -> Vec<&str> {
         Vec::new()

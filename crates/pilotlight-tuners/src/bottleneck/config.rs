@@ -105,16 +105,21 @@ impl BottleneckConfig {
         })
     }
 
+    /// Adapters behind the attention; behind or beside the feed-forward every layer has one.
+    fn n_behind_attention(&self, spec: &ModelSpec) -> usize {
+        match self.kind {
+            BottleneckKind::Houlsby => spec.n_layers,
+            BottleneckKind::Pfeiffer | BottleneckKind::Parallel => 0,
+        }
+    }
+
     /// A tuner whose adapters come from `adapter`, by the name of their place.
     fn build(
         &self,
         spec: &ModelSpec,
         adapter: &mut dyn FnMut(&str) -> Option<Adapter>,
     ) -> Option<Bottleneck> {
-        let n_behind_attention = match self.kind {
-            BottleneckKind::Houlsby => spec.n_layers,
-            BottleneckKind::Pfeiffer | BottleneckKind::Parallel => 0,
-        };
+        let n_behind_attention = self.n_behind_attention(spec);
         // Goes on behind a missing one, so that one report names all of them.
         let mut all = |n_layers: usize, place: &str| {
             let adapters = (0..n_layers).map(|layer| adapter(&format!("layers.{layer}.{place}")));
@@ -134,6 +139,11 @@ impl BottleneckConfig {
 impl Method for BottleneckConfig {
     type Tuner = Bottleneck;
     const NAME: &'static str = "bottleneck";
+
+    fn multiplications(&self, spec: &ModelSpec) -> usize {
+        let n_adapters = self.n_behind_attention(spec) + spec.n_layers;
+        n_adapters * 2 * spec.d_model * self.bottleneck_dim(spec)
+    }
 
     fn problems(&self, spec: &ModelSpec, problems: &mut Problems) {
         if self.bottleneck_dim == Some(0) {

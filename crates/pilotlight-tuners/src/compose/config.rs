@@ -62,6 +62,10 @@ impl Method for ComposeConfig {
         self.total(TunerConfig::reserve)
     }
 
+    fn multiplications(&self, spec: &ModelSpec) -> usize {
+        self.total(|part| part.multiplications(spec))
+    }
+
     fn mentions(&self) -> Vec<(String, &str)> {
         let parts = self.parts.iter().enumerate();
         let mentions = parts.flat_map(|(index, part)| {

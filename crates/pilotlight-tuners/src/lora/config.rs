@@ -91,6 +91,14 @@ impl Method for LoraConfig {
         self.dora
     }
 
+    fn multiplications(&self, spec: &ModelSpec) -> usize {
+        let plan = self.plan(spec);
+        let inside = plan
+            .iter()
+            .filter(|it| matches!(it.target, Target::Layer(_)));
+        inside.map(|it| it.rank * (it.d_input + it.d_output)).sum()
+    }
+
     fn problems(&self, spec: &ModelSpec, problems: &mut Problems) {
         if self.rank == 0 || self.rank_pattern.values().any(|rank| *rank == 0) {
             problems.push("rank", "must be at least 1");
