@@ -6,6 +6,8 @@ use pilotlight_train::TrainConfig;
 use pilotlight_tuners::TunerConfig;
 use serde::{Deserialize, Serialize};
 
+use crate::{run::BOOTSTRAP_SEED, statistics::Bootstrap};
+
 /// All settings of one run: what `resolved.toml` holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -100,6 +102,17 @@ impl Default for ReportConfig {
             whole_test: false,
             resamples: 10_000,
             confidence: 0.95,
+        }
+    }
+}
+
+impl ReportConfig {
+    /// The bootstrap of its intervals. Equal outcomes have equal intervals: its seed is not that of the run.
+    pub fn bootstrap(&self) -> Bootstrap {
+        Bootstrap {
+            resamples: self.resamples,
+            confidence: self.confidence,
+            seed: BOOTSTRAP_SEED,
         }
     }
 }

@@ -16,13 +16,17 @@
 //! | [`memory`] | the largest memory of a stretch of work |
 //!
 //! ```
-//! use pilotlight_compare::{presets, statistics::paired};
+//! use pilotlight_compare::{presets, statistics::{Bootstrap, SeedOutcomes, compare_all}};
 //!
 //! let preset = presets::find("methods")?; // an experiment file inside the program
 //! assert!(preset.text.contains("[methods.lora]"));
-//! let (lora, prompt) = ([true, true, false], [true, false, false]); // outcomes of the same examples
-//! let difference = paired(&lora, &prompt, 1000, 0.95, 1).expect("as many outcomes");
-//! assert_eq!((difference.first_only, difference.second_only), (1, 0));
+//! // Outcomes of one seed on the same examples: 1 is right, 0 is wrong.
+//! let run = |values: [f64; 3]| [SeedOutcomes { seed: Some(1), examples: vec![1, 2, 3], values: values.to_vec() }];
+//! let (lora, prompt) = (run([1.0, 1.0, 0.0]), run([1.0, 0.0, 0.0]));
+//! let bootstrap = Bootstrap { resamples: 1000, confidence: 0.95, seed: 1 };
+//! let found = &compare_all(&[&lora, &prompt], &bootstrap)[0];
+//! assert_eq!((found.first_better, found.second_better), (1, 0));
+//! assert!(found.is_tie, "one example says nothing");
 //! # Ok::<(), pilotlight_compare::CompareError>(())
 //! ```
 

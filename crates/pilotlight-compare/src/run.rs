@@ -298,12 +298,7 @@ impl Run<'_> {
         }
         Ok(Some(TestResult {
             n_examples: split.examples.len(),
-            accuracy: bootstrap_accuracy(
-                &correct,
-                report.resamples,
-                report.confidence,
-                BOOTSTRAP_SEED,
-            ),
+            accuracy: bootstrap_accuracy(&correct, &report.bootstrap()),
             loss: evaluation.loss,
         }))
     }

@@ -175,7 +175,7 @@ impl Eval {
         let report = &config.report;
         let result = TestResult {
             n_examples: split.examples.len(),
-            accuracy: bootstrap_accuracy(&correct, report.resamples, report.confidence, 0),
+            accuracy: bootstrap_accuracy(&correct, &report.bootstrap()),
             loss: evaluation.loss,
         };
         let majority = majority_accuracy(&classes(&data.train), &gold);

@@ -1,8 +1,10 @@
 use serde::Deserialize;
 
-use super::*;
+mod pairs;
 
-/// What numpy, scipy and scikit-learn say; made by `tests/goldens/make_statistics.py`.
+use super::{descriptive::sorted, *};
+
+/// What numpy, scipy, scikit-learn and statsmodels say; made by `tests/goldens/make_statistics.py`.
 const GOLDENS: &str = include_str!("../../tests/goldens/statistics.json");
 
 #[derive(Deserialize)]
@@ -11,6 +13,9 @@ struct Goldens {
     intervals: Vec<Bootstrapped>,
     described: Vec<Described>,
     mcnemar: Vec<McNemar>,
+    summaries: Vec<Summarized>,
+    pairs: Vec<Paired>,
+    holm: Vec<Holm>,
 }
 
 #[derive(Deserialize)]
@@ -45,6 +50,29 @@ struct McNemar {
     p_value: f64,
 }
 
+#[derive(Deserialize)]
+struct Summarized {
+    values: Vec<Vec<f64>>,
+    mean: f64,
+    deviation: f64,
+    interval: [f64; 2],
+}
+
+#[derive(Deserialize)]
+struct Paired {
+    first: Vec<Vec<f64>>,
+    second: Vec<Vec<f64>>,
+    mean: f64,
+    interval: [f64; 2],
+    p_value: f64,
+}
+
+#[derive(Deserialize)]
+struct Holm {
+    p_values: Vec<f64>,
+    corrected: Vec<f64>,
+}
+
 fn goldens() -> Goldens {
     serde_json::from_str(GOLDENS).expect("the goldens are JSON")
 }
@@ -57,6 +85,24 @@ fn check(found: Option<f64>, expected: f64) {
         (found - expected).abs() <= bound.max(1e-15),
         "{found} is not {expected}"
     );
+}
+
+fn bootstrap(seed: u64) -> Bootstrap {
+    Bootstrap {
+        resamples: 10_000,
+        confidence: 0.95,
+        seed,
+    }
+}
+
+/// Runs of seeds 1, 2 and so on, on examples 0, 1 and so on.
+fn runs(values: &[Vec<f64>]) -> Vec<SeedOutcomes> {
+    let run = |(seed, values): (u64, &Vec<f64>)| SeedOutcomes {
+        seed: Some(seed),
+        examples: (0..values.len()).collect(),
+        values: values.clone(),
+    };
+    (1..).zip(values).map(run).collect()
 }
 
 #[test]
@@ -73,8 +119,11 @@ fn the_majority_is_that_of_the_training_examples() {
 fn bootstrap_intervals_are_those_of_scipy_up_to_the_draw() {
     for golden in goldens().intervals {
         let correct: Vec<bool> = (0..golden.n).map(|index| index < golden.hits).collect();
-        let interval =
-            bootstrap_accuracy(&correct, 10_000, golden.confidence, 5).expect("examples");
+        let bootstrap = Bootstrap {
+            confidence: golden.confidence,
+            ..bootstrap(5)
+        };
+        let interval = bootstrap_accuracy(&correct, &bootstrap).expect("examples");
         check(Some(interval.value), golden.hits as f64 / golden.n as f64);
         // With 10,000 resamples an end lies within one example of the limit.
         let step = 1.0 / golden.n as f64 + 1e-9;
@@ -87,9 +136,54 @@ fn bootstrap_intervals_are_those_of_scipy_up_to_the_draw() {
 }
 
 #[test]
+fn intervals_over_seeds_and_examples_are_those_of_numpy_up_to_the_draw() {
+    for golden in goldens().summaries {
+        let found = summarize(&runs(&golden.values), &bootstrap(2)).expect("runs");
+        check(Some(found.mean.value), golden.mean);
+        check(found.deviation, golden.deviation);
+        assert_eq!(found.n_seeds, golden.values.len());
+        near(found.mean, golden.interval);
+    }
+}
+
+/// Whether the ends are those of 40,000 other resamples.
+#[track_caller]
+fn near(interval: Interval, ends: [f64; 2]) {
+    let width = ends[1] - ends[0];
+    for (found, expected) in [interval.low, interval.high].iter().zip(ends) {
+        let bound = 0.04 * width;
+        assert!(
+            (found - expected).abs() < bound,
+            "{found} is not {expected}"
+        );
+    }
+}
+
+#[test]
+fn seeds_with_examples_of_their_own_are_drawn_with_them() {
+    let mut runs = runs(&[vec![1.0; 40], vec![0.0; 40]]);
+    let shared = summarize(&runs, &bootstrap(1)).expect("runs");
+    runs[1].examples = (40..90).collect();
+    runs[1].values = vec![0.0; 50];
+    let own = summarize(&runs, &bootstrap(1)).expect("runs");
+    assert_eq!(examples(&runs), Examples::Own(vec![40, 50]));
+    // Both seeds are the first in a quarter of the resamples, the second in another.
+    for found in [shared, own] {
+        assert_eq!((found.mean.low, found.mean.high), (0.0, 1.0));
+        assert_eq!(found.mean.value, 0.5);
+    }
+}
+
+#[test]
 fn a_seed_decides_the_resamples() {
     let correct = [true, false, true, true, false, true, true];
-    let interval = |seed| bootstrap_accuracy(&correct, 50, 0.9, seed);
+    let interval = |seed| {
+        let few = Bootstrap {
+            resamples: 50,
+            ..bootstrap(seed)
+        };
+        bootstrap_accuracy(&correct, &few)
+    };
     assert_eq!(interval(1), interval(1));
     assert_ne!(interval(1), interval(2));
 }
@@ -111,35 +205,13 @@ fn means_deviations_and_quantiles_are_those_of_numpy() {
 }
 
 #[test]
-fn the_sign_test_is_exact() {
-    for golden in goldens().mcnemar {
-        let found = sign_test(golden.first_only, golden.second_only);
-        let error = (found - golden.p_value).abs();
-        assert!(
-            error <= 1e-9 * golden.p_value,
-            "{found} is not {}",
-            golden.p_value
-        );
-    }
-}
-
-#[test]
-fn a_paired_comparison_counts_where_methods_differ() {
-    let first = [true, true, false, true, false];
-    let second = [true, false, false, false, true];
-    let found = paired(&first, &second, 100, 0.95, 1).expect("the same examples");
-    assert_eq!((found.first_only, found.second_only), (2, 1));
-    assert!((found.difference.value - 0.2).abs() < 1e-12);
-    assert!(found.difference.low <= 0.2 && found.difference.high >= 0.2);
-    assert_eq!(paired(&first, &second[1..], 100, 0.95, 1), None);
-}
-
-#[test]
 fn of_nothing_there_is_nothing_to_say() {
     assert_eq!(accuracy(&[]), None);
     assert_eq!(mean(&[]), None);
     assert_eq!(standard_deviation(&[1.0]), None);
     assert_eq!(median(&[]), None);
     assert_eq!(majority_accuracy(&[], &[1]), None);
-    assert_eq!(bootstrap_accuracy(&[], 10, 0.95, 1), None);
+    assert_eq!(bootstrap_accuracy(&[], &bootstrap(1)), None);
+    assert_eq!(summarize(&[], &bootstrap(1)), None);
+    assert!(compare_all(&[], &bootstrap(1)).is_empty());
 }
