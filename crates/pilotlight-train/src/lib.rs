@@ -22,6 +22,7 @@
 //! | `suspects` | trained parameters that learn nothing |
 //! | `settings` | what makes a run this run and no other |
 //! | `checkpoint`, `run_folder`, `metrics`, `saved` | what is on the disk |
+//! | `metrics` | what predictions are worth: classes, texts, likelihoods |
 //! | `observer` | what a run tells while it goes on |
 //!
 //! ```
@@ -104,7 +105,7 @@ pub use error::{Difference, TrainError};
 pub use evaluate::{Evaluation, Prediction, evaluate};
 pub use job::{Job, Outcome};
 pub use merge::{Deviation, deviation, merge};
-pub use metrics::{Metric, SplitName};
+pub use metrics::{BleuCounts, ConfusionMatrix, Metric, SplitName, perplexity, rouge_l};
 pub use observer::{Event, Observer, Unobserved};
 pub use optimizer::Optimizer;
 pub use order::BatchOrder;

@@ -1,6 +1,21 @@
-//! The lines of `metrics.jsonl`.
+//! What predictions are worth, and the lines of `metrics.jsonl`.
+//!
+//! Pure functions: [`ConfusionMatrix`] for classes, [`BleuCounts`] and [`rouge_l`] for texts, [`perplexity`] for
+//! likelihoods.
 
+mod bleu;
+mod classification;
+mod rouge;
+
+pub use bleu::BleuCounts;
+pub use classification::ConfusionMatrix;
+pub use rouge::rouge_l;
 use serde::{Deserialize, Serialize};
+
+/// Perplexity: `exp` of the mean of `-log p` over tokens. Models with other tokenizers are not comparable by it.
+pub fn perplexity(loss: f64) -> f64 {
+    loss.exp()
+}
 
 /// One optimizer step, or one evaluation. It holds no times, so that a resumed run writes the same lines.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,3 +52,6 @@ pub enum SplitName {
     /// Those that are reported on.
     Test,
 }
+
+#[cfg(test)]
+mod tests;
