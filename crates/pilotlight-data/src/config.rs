@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+use crate::filter::Filter;
+
 /// Section `[data]`: which records there are, and which of them are used.
 ///
 /// Paths are relative to the folder of the experiment file. Splits and selections are drawn by a seeded generator;
@@ -26,6 +28,16 @@ pub struct DataConfig {
     /// What is split off the training file where no file is given.
     #[serde(default)]
     pub split: SplitConfig,
+    /// Which records are used at all, by their fields: `{ domain = "film" }`, `{ stars = [4, 5] }`. Classes are those
+    /// of all records.
+    #[serde(default, rename = "where", skip_serializing_if = "Filter::is_empty")]
+    pub where_all: Filter,
+    /// Which of these are trained and validated on.
+    #[serde(default, skip_serializing_if = "Filter::is_empty")]
+    pub where_train: Filter,
+    /// Which of these are tested on.
+    #[serde(default, skip_serializing_if = "Filter::is_empty")]
+    pub where_test: Filter,
     /// At most so many training examples, drawn at random.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
@@ -96,6 +108,10 @@ pub struct TaskConfig {
     /// Names of the labels 0, 1, 2 and so on, where the data hold numbers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub label_names: Vec<String>,
+    /// Training examples of each class, drawn by the seed of the run, that stand with their label words in front of
+    /// every input: learning in context. Their tokens are not counted by `max_tokens`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub shots: usize,
     /// The most tokens of an input and its answer together, soft prompt not counted.
     #[serde(default = "default_max_tokens")]
     pub max_tokens: usize,
@@ -192,6 +208,9 @@ impl DataConfig {
             test: None,
             format: None,
             split: SplitConfig::default(),
+            where_all: Filter::new(),
+            where_train: Filter::new(),
+            where_test: Filter::new(),
             limit: None,
             limit_validation: None,
             limit_test: None,
@@ -213,6 +232,7 @@ impl TaskConfig {
             parts: Vec::new(),
             labels: IndexMap::new(),
             label_names: Vec::new(),
+            shots: 0,
             max_tokens: default_max_tokens(),
             add_special_tokens: true,
             append_eos: false,
@@ -247,6 +267,10 @@ fn default_label() -> String {
 
 fn default_max_tokens() -> usize {
     512
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 fn default_true() -> bool {

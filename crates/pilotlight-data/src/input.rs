@@ -27,6 +27,8 @@ pub(crate) enum SpecialTokens {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Fitted {
     pub(crate) row: TokenRow,
+    /// Special tokens at its beginning.
+    pub(crate) n_leading: usize,
     pub(crate) tokens_cut: usize,
 }
 
@@ -78,6 +80,10 @@ pub(crate) fn fit(
                 token_types
             },
             anchors: anchors(&tokens, &kept, rendered),
+        },
+        n_leading: {
+            let is_text = |token: &EncodedToken| token.start.is_some();
+            tokens.iter().position(is_text).unwrap_or_default()
         },
         tokens_cut,
     })

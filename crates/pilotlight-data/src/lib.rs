@@ -30,8 +30,10 @@
 //! ```
 
 pub mod config;
+mod demonstrations;
 pub mod error;
 pub mod example;
+pub mod filter;
 mod input;
 mod labels;
 pub mod preparer;
@@ -50,6 +52,7 @@ pub use config::{
 };
 pub use error::{DataError, Place, Problem, Problems};
 pub use example::{Example, Split, Target, TruncationReport, token_frequencies};
+pub use filter::{FieldValue, FieldValues, Filter};
 pub use preparer::{Prepared, Preparer};
 pub use records::{Record, read_records};
 pub use source::{DataSource, DataSources};

@@ -2,10 +2,12 @@
 
 use crate::{
     config::{Head, TaskConfig, TaskKind},
+    demonstrations::{Demonstrations, Demonstrator},
     error::{DataError, Place, Problem, Problems, quote},
     example::{Example, Target},
     input::{self, Fitted, SpecialTokens, Unfit},
     records::Record,
+    splits::Records,
     task_data::PrepareOptions,
     template::InputTemplate,
     tokenizer::Tokenizer,
@@ -22,6 +24,10 @@ pub struct Preparer<'a> {
     special_tokens: SpecialTokens,
     /// Most tokens of an input and its answer.
     max_tokens: usize,
+    /// Positions of the model that nothing else takes.
+    n_free: usize,
+    /// The examples in front of every input, once they are drawn.
+    demonstrations: Option<Demonstrations>,
     /// The token that closes a completion or a document.
     closing: Option<u32>,
 }
@@ -64,6 +70,8 @@ impl<'a> Preparer<'a> {
                 (true, true) => SpecialTokens::All,
             },
             max_tokens: available(task, options),
+            n_free: options.n_positions.saturating_sub(options.reserve),
+            demonstrations: None,
             closing: tokenizer.eos().filter(|_| task.append_eos),
         })
     }
@@ -71,6 +79,28 @@ impl<'a> Preparer<'a> {
     /// The label words, where they read the class off the model.
     pub fn verbalizer(&self) -> Option<&Verbalizer> {
         self.verbalizer.as_ref()
+    }
+
+    /// Puts `task.shots` of the records of each class in front of all inputs.
+    pub(crate) fn show(&mut self, records: &Records, seed: u64) -> Result<(), DataError> {
+        let Some(verbalizer) = self.verbalizer.as_ref().filter(|_| self.task.shots > 0) else {
+            return Ok(());
+        };
+        let demonstrator = Demonstrator {
+            task: self.task,
+            template: &self.template,
+            tokenizer: self.tokenizer,
+            verbalizer,
+            n_free: self.n_free,
+        };
+        let shots = records.shots(self.task.shots, seed);
+        let shown = demonstrator.demonstrate(shots.into_iter(), &records.source)?;
+        // The examples come on top of what the task allows an input.
+        self.max_tokens = self
+            .max_tokens
+            .min(self.n_free.saturating_sub(shown.ids.len()));
+        self.demonstrations = Some(shown);
+        Ok(())
     }
 
     /// The input of a record of `source`, shortened to leave room for `room` tokens behind it.
@@ -98,11 +128,25 @@ impl<'a> Preparer<'a> {
                 hint: hint.into(),
             })
         };
+        if self.task.shots > 0 && self.demonstrations.is_none() {
+            return Err(Problem::with_key(
+                "task.shots",
+                "training examples to show",
+                "none",
+                "write examples into the template to predict with them",
+            )
+            .into());
+        }
         match input::fit(&rendered, self.tokenizer, self.special_tokens, max_tokens) {
-            Ok(Fitted { row, tokens_cut }) => Ok(Prepared {
-                value: row,
-                tokens_cut,
-            }),
+            Ok(mut fitted) => {
+                if let Some(shown) = &self.demonstrations {
+                    shown.in_front_of(&mut fitted);
+                }
+                Ok(Prepared {
+                    value: fitted.row,
+                    tokens_cut: fitted.tokens_cut,
+                })
+            }
             Err(Unfit::Tokenizer(error)) => Err(error),
             Err(Unfit::Empty) => Err(problem(
                 "an input with tokens".into(),
@@ -290,6 +334,15 @@ fn check(task: &TaskConfig, tokenizer: &Tokenizer, options: &PrepareOptions) -> 
                 "a block and the soft prompt have to fit into the model's positions",
             );
         }
+    }
+    let head = task.head.unwrap_or(options.head);
+    if task.shots > 0 && (task.kind != TaskKind::Classification || head != Head::Verbalizer) {
+        add(
+            "task.shots",
+            "a classification that label words answer",
+            "another task".into(),
+            "examples are shown to a language model that says the label; remove `shots`",
+        );
     }
     if task.kind != TaskKind::Classification
         && !(task.labels.is_empty() && task.label_names.is_empty())

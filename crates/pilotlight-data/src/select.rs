@@ -11,6 +11,7 @@ pub(crate) enum Draw {
     Split = 1,
     Limit = 2,
     LimitPerClass = 3,
+    Shots = 4,
 }
 
 fn generator(seed: u64, draw: Draw) -> ChaCha8Rng {
@@ -75,6 +76,24 @@ pub(crate) fn limit_per_class<T>(
     keep(items, chosen)
 }
 
+/// `n_shots` items of each class drawn at random, in an order that is drawn too.
+pub(crate) fn shots<T>(
+    items: &[T],
+    class: impl Fn(&T) -> usize,
+    n_shots: usize,
+    seed: u64,
+) -> Vec<&T> {
+    let mut taken: HashMap<usize, usize> = HashMap::new();
+    let order = shuffled(items.len(), seed, Draw::Shots).into_iter();
+    let mut chosen: Vec<&T> = order.map(|index| &items[index]).collect();
+    chosen.retain(|item| {
+        let count = taken.entry(class(item)).or_default();
+        *count += 1;
+        *count <= n_shots
+    });
+    chosen
+}
+
 /// The items of the given indices, in their order.
 fn keep<T>(items: Vec<T>, chosen: Vec<usize>) -> Vec<T> {
     let mut is_chosen = vec![false; items.len()];
@@ -110,6 +129,23 @@ mod tests {
         assert_ne!(draw(1), draw(2));
         assert!(draw(1).is_sorted());
         assert_eq!(draw(1).len(), 10);
+    }
+
+    #[test]
+    fn shots_are_drawn_from_every_class() {
+        let items: Vec<usize> = (0..40).collect();
+        let draw = |seed| -> Vec<usize> {
+            shots(&items, |item| item % 4, 3, seed)
+                .into_iter()
+                .copied()
+                .collect()
+        };
+        for class in 0..4 {
+            assert_eq!(draw(1).iter().filter(|item| *item % 4 == class).count(), 3);
+        }
+        assert_eq!(draw(1), draw(1));
+        assert_ne!(draw(1), draw(2));
+        assert!(!draw(1).is_sorted());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crate::{
     config::{DataConfig, TaskConfig, TaskKind},
     error::{DataError, Problem, Problems},
     example::{Example, Split, Target},
+    filter::{self, Filter},
     labels::Labels,
     preparer::Preparer,
     records::{Record, read_records_into},
@@ -65,7 +66,17 @@ impl Splits {
         let test = test.map(|(source, records)| label(source, records));
         problems.into_result()?;
 
-        let splits = Self::divide(train, validation, test, data, seed)?.limit(data, seed);
+        let of_all = |records: Records| records.filter("where", &data.where_all);
+        let train = of_all(train)?;
+        let validation = validation.map(of_all).transpose()?;
+        let test = test.map(of_all).transpose()?;
+        let splits = Self::divide(train, validation, test, data, seed)?;
+        let splits = Self {
+            train: splits.train.filter("where_train", &data.where_train)?,
+            validation: splits.validation.filter("where_train", &data.where_train)?,
+            test: splits.test.filter("where_test", &data.where_test)?,
+        };
+        let splits = splits.limit(data, seed);
         Ok((splits, labels.map_or_else(Vec::new, Labels::into_names)))
     }
 
@@ -149,6 +160,44 @@ impl Records {
             source,
             records: labelled,
         }
+    }
+
+    /// The records that have what the filter of this key asks for.
+    fn filter(mut self, key: &str, filter: &Filter) -> Result<Self, DataError> {
+        if filter.is_empty() || self.records.is_empty() {
+            return Ok(self);
+        }
+        let mut problems = Problems::default();
+        let source = &self.source;
+        self.records.retain(
+            |labelled| match filter::allows(filter, &labelled.record, source) {
+                Ok(is_allowed) => is_allowed,
+                Err(problem) => {
+                    problems.push(problem);
+                    true
+                }
+            },
+        );
+        problems.into_result()?;
+        if self.records.is_empty() {
+            return Err(Problem::with_key(
+                format!("data.{key}"),
+                format!("records of {} that are so", self.source),
+                "none",
+                "values are compared as they are written in the data",
+            )
+            .into());
+        }
+        Ok(self)
+    }
+
+    /// Records of each class with their classes, to be shown in front of others.
+    pub(crate) fn shots(&self, n_shots: usize, seed: u64) -> Vec<(&Record, usize)> {
+        let class = |labelled: &Labelled| labelled.class.unwrap_or(0);
+        let chosen = select::shots(&self.records, class, n_shots, seed).into_iter();
+        chosen
+            .map(|labelled| (&labelled.record, class(labelled)))
+            .collect()
     }
 
     /// One example of each record.

@@ -73,9 +73,10 @@ impl TaskData {
         tokenizer: &Tokenizer,
         options: &PrepareOptions,
     ) -> Result<Self, DataError> {
-        let preparer = Preparer::new(task, tokenizer, options)?;
+        let mut preparer = Preparer::new(task, tokenizer, options)?;
         let seed = data.seed.unwrap_or(options.seed);
         let (splits, labels) = Splits::read(sources, data, task, seed)?;
+        preparer.show(&splits.train, options.seed)?;
         let mut problems = Problems::default();
         let mut split = |records: Records| match preparer.block() {
             Some((block_size, eos)) => records.blocks(&preparer, eos, block_size, &mut problems),

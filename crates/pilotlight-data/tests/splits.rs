@@ -323,3 +323,62 @@ fn blocks_need_an_end_token_a_size_that_fits_and_language_modelling() {
         "{message}"
     );
 }
+
+/// Records of two domains, each with both labels.
+fn domains(n_records: usize) -> String {
+    let record = |index: usize| {
+        let domain = ["film", "food"][index % 2];
+        let label = index / 2 % 2;
+        format!(
+            "{{\"text\": \"{domain} {index}\", \"label\": {label}, \"domain\": \"{domain}\"}}\n"
+        )
+    };
+    (0..n_records).map(record).collect()
+}
+
+/// Lines of the records of a split.
+fn lines(split: &Split) -> Vec<usize> {
+    split
+        .examples
+        .iter()
+        .map(|example| example.origin)
+        .collect()
+}
+
+#[test]
+fn training_and_test_may_be_of_different_records() {
+    let sources = DataSources {
+        train: source("train", domains(40)),
+        validation: Some(source("validation", domains(8))),
+        test: Some(source("test", domains(8))),
+    };
+    let shifted = "where_train.domain = \"film\"\nwhere_test.domain = \"food\"";
+    let found = classify(&sources, shifted, 1).expect("sound");
+    // Films stand on the odd lines.
+    assert_eq!(lines(&found.train).len(), 20);
+    assert!(lines(&found.train).iter().all(|line| line % 2 == 1));
+    assert_eq!(lines(&found.validation), [1, 3, 5, 7]);
+    assert_eq!(lines(&found.test), [2, 4, 6, 8]);
+    let same = classify(&sources, "where = { domain = [\"food\"], label = 0 }", 1).expect("sound");
+    assert_eq!(lines(&same.test), [2, 6]);
+    // Classes are those of all records.
+    assert_eq!(same.labels, ["0", "1"]);
+
+    // What is split off is so before the filters divide it.
+    let one = classify(
+        &only(source("all", domains(40))),
+        &format!("{shifted}\nsplit.test = 0.5"),
+        1,
+    );
+    let one = one.expect("sound");
+    assert!(lines(&one.train).iter().all(|line| line % 2 == 1));
+    assert!(lines(&one.test).iter().all(|line| line % 2 == 0));
+
+    let none = classify(&sources, "where_test.domain = \"flim\"", 1).expect_err("no such domain");
+    assert!(none.to_string().contains("`data.where_test`"), "{none}");
+    let typo = classify(&sources, "where.domian = \"film\"", 1).expect_err("no such field");
+    assert!(
+        typo.to_string().contains("did you mean `domain`?"),
+        "{typo}"
+    );
+}
