@@ -18,12 +18,12 @@ use crate::{
     evaluate::evaluate,
     item::{Item, items},
     job::{Job, Outcome},
-    loss::backward,
     metrics::{Metric, SplitName},
     observer::Event,
     optimizer::Optimizer,
     order::BatchOrder,
     parameters::{clip_factor, gradient_norm, trained_shapes, trained_values, with_values},
+    replicas::Replicas,
     run_folder::MetricsFile,
     schedule::learning_rate,
     settings,
@@ -45,12 +45,25 @@ const STREAM: u64 = 0x6472_6f70_0000_0000;
 /// If the configuration, the model and the data do not fit each other; if the loss is not finite; if a checkpoint
 /// is damaged or of another run; if files cannot be read or written.
 pub fn train(tuned: Tuned, job: Job<'_>) -> Result<Outcome, TrainError> {
+    train_with(tuned, job, &[])
+}
+
+/// The same with the help of further `devices`: each of them gets a copy of the model and a part of every batch.
+///
+/// Trained parameters and their gradients are all that travels in a step. Evaluation, the optimizer and checkpoints stay
+/// on the device of `tuned`. Sums are taken in another order than on one device alone, and dropout draws other numbers;
+/// where devices share their random numbers (the CPU named twice) those of a dropout are not the same in every run.
+///
+/// # Errors
+///
+/// As for [`train`].
+pub fn train_with(tuned: Tuned, job: Job<'_>, devices: &[Device]) -> Result<Outcome, TrainError> {
     let problems = job.config.problems();
     if !problems.is_empty() {
         return Err(TrainError::Config(problems));
     }
     tuned.check(job.data)?;
-    Run::start(tuned.train(), job)?.finish()
+    Run::start(tuned.train(), job, devices)?.finish()
 }
 
 /// A run that goes on.
@@ -66,10 +79,11 @@ struct Run<'a> {
     metrics: MetricsFile,
     state: State,
     suspects: Suspects,
+    replicas: Replicas,
 }
 
 impl<'a> Run<'a> {
-    fn start(mut tuned: Tuned, job: Job<'a>) -> Result<Self, TrainError> {
+    fn start(mut tuned: Tuned, job: Job<'a>, devices: &[Device]) -> Result<Self, TrainError> {
         let shapes = trained_shapes(&tuned);
         if shapes.is_empty() {
             return Err(TrainError::NothingToTrain);
@@ -127,6 +141,7 @@ impl<'a> Run<'a> {
         }
         let metrics = MetricsFile::open(&job.run.metrics(), state.metrics_bytes)?;
         Ok(Self {
+            replicas: Replicas::new(&tuned, devices),
             tuned,
             items,
             order,
@@ -201,7 +216,7 @@ impl<'a> Run<'a> {
         let config = self.job.config;
         let step = self.state.step;
         let rate = learning_rate(config, step, self.n_steps);
-        seed_device(&self.tuned.device(), self.job.seed, step);
+        seed_devices(&self.tuned, &self.replicas, self.job.seed, step);
 
         let batches: Vec<Vec<usize>> = (0..config.accumulate)
             .map(|batch| self.order.batch(step * config.accumulate + batch))
@@ -260,12 +275,13 @@ impl<'a> Run<'a> {
     }
 
     /// The loss over all batches of a step, and its gradients.
-    fn gradients(&self, batches: &[Vec<usize>], weight: f64) -> (Tensor<1>, GradientsParams) {
+    fn gradients(&mut self, batches: &[Vec<usize>], weight: f64) -> (Tensor<1>, GradientsParams) {
+        self.replicas.refresh(&self.tuned);
         let mut losses = Vec::with_capacity(batches.len());
         let mut sum = GradientsAccumulator::new();
         for batch in batches {
             let items: Vec<&Item> = batch.iter().map(|&item| &self.items[item]).collect();
-            let of_batch = backward(&self.tuned, &items, weight);
+            let of_batch = self.replicas.backward(&self.tuned, &items, weight);
             losses.push(of_batch.loss);
             if batches.len() == 1 {
                 return (losses.swap_remove(0), of_batch.gradients);
@@ -350,11 +366,13 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Makes what the device draws in a step a function of the seed and the step.
-fn seed_device(device: &Device, seed: u64, step: usize) {
+/// Makes what the devices draw in a step a function of the seed and the step.
+fn seed_devices(tuned: &Tuned, replicas: &Replicas, seed: u64, step: usize) {
     let mut generator = ChaCha8Rng::seed_from_u64(seed);
     generator.set_stream(STREAM + step as u64);
-    device.seed(generator.next_u64());
+    for device in std::iter::once(tuned.device()).chain(replicas.devices()) {
+        device.seed(generator.next_u64());
+    }
 }
 
 fn n_values(shapes: &BTreeMap<String, Vec<usize>>) -> usize {

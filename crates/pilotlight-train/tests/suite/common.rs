@@ -8,7 +8,7 @@ use burn::tensor::{DType, Device};
 use pilotlight_core::TokenRow;
 use pilotlight_data::{Example, Label, Split, Target, TaskData, TaskKind, Verbalizer};
 use pilotlight_train::{
-    Event, Job, Observer, Outcome, RunFolder, TrainConfig, TrainError, Tuned, train,
+    Event, Job, Observer, Outcome, RunFolder, TrainConfig, TrainError, Tuned, train_with,
 };
 use pilotlight_transformer::{LoadOptions, Model, load_folder};
 use pilotlight_tuners::{InitContext, NoVocabulary, TunerConfig};
@@ -194,18 +194,29 @@ pub(crate) fn run(
     resume: bool,
     observer: &mut dyn Observer,
 ) -> Result<Outcome, TrainError> {
+    run_with(tuned, data, config, folder, resume, observer, 0)
+}
+
+/// A run that so many further devices help with.
+pub(crate) fn run_with(
+    tuned: Tuned,
+    data: &TaskData,
+    config: &TrainConfig,
+    folder: &Path,
+    resume: bool,
+    observer: &mut dyn Observer,
+    n_helpers: usize,
+) -> Result<Outcome, TrainError> {
     let run = RunFolder::open(folder)?;
-    train(
-        tuned,
-        Job {
-            data,
-            config,
-            seed: 11,
-            run: &run,
-            resume,
-            observer,
-        },
-    )
+    let job = Job {
+        data,
+        config,
+        seed: 11,
+        run: &run,
+        resume,
+        observer,
+    };
+    train_with(tuned, job, &vec![Device::default(); n_helpers])
 }
 
 /// A run in a folder of its own.

@@ -4,4 +4,5 @@ mod adapters;
 mod common;
 mod prediction;
 mod rates;
+mod replicas;
 mod training;
