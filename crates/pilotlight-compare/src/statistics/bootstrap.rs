@@ -129,7 +129,7 @@ impl Bootstrap {
 }
 
 /// Percentile bootstrap interval of the mean over examples; `None` of nothing.
-pub fn bootstrap_mean(values: &[f64], bootstrap: &Bootstrap) -> Option<Interval> {
+pub(crate) fn bootstrap_mean(values: &[f64], bootstrap: &Bootstrap) -> Option<Interval> {
     let mean = |_, examples: &[usize]| {
         let sum: f64 = examples.iter().map(|&example| values[example]).sum();
         [sum / examples.len() as f64]
