@@ -11,7 +11,6 @@
 //! | [`mod@run`] | one run; [`result`]: what came out of it |
 //! | [`statistics`] | accuracies, intervals, paired comparisons |
 //! | [`matrix`], [`launch`] | several methods and seeds, in one process or in many |
-//! | [`claim`] | which of several workers does a run |
 //! | [`table`] | what methods cost and reach, side by side |
 //! | [`figure`] | the same as a picture |
 //! | [`memory`] | the largest memory of a stretch of work |
@@ -32,7 +31,6 @@
 //! ```
 
 pub mod base;
-pub mod claim;
 pub mod embedded;
 pub mod error;
 pub mod experiment;

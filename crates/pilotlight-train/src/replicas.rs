@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The model on further devices.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Replicas(Vec<Tuned>);
 
 impl Replicas {

@@ -8,7 +8,7 @@ use burn::tensor::{DType, Device};
 use pilotlight_core::TokenRow;
 use pilotlight_data::{Example, Label, Split, Target, TaskData, TaskKind, Verbalizer};
 use pilotlight_train::{
-    Event, Job, Observer, Outcome, RunFolder, TrainConfig, TrainError, Tuned, train_with,
+    Event, Job, Observer, Outcome, RunFolder, TrainConfig, TrainError, Tuned, train,
 };
 use pilotlight_transformer::{LoadOptions, Model, load_folder};
 use pilotlight_tuners::{InitContext, NoVocabulary, TunerConfig};
@@ -194,29 +194,26 @@ pub(crate) fn run(
     resume: bool,
     observer: &mut dyn Observer,
 ) -> Result<Outcome, TrainError> {
-    run_with(tuned, data, config, folder, resume, observer, 0)
+    let run = RunFolder::open(folder)?;
+    train(tuned, job(data, config, &run, resume, observer))
 }
 
-/// A run that so many further devices help with.
-pub(crate) fn run_with(
-    tuned: Tuned,
-    data: &TaskData,
-    config: &TrainConfig,
-    folder: &Path,
+/// What all runs have in common.
+pub(crate) fn job<'a>(
+    data: &'a TaskData,
+    config: &'a TrainConfig,
+    run: &'a RunFolder,
     resume: bool,
-    observer: &mut dyn Observer,
-    n_helpers: usize,
-) -> Result<Outcome, TrainError> {
-    let run = RunFolder::open(folder)?;
-    let job = Job {
+    observer: &'a mut dyn Observer,
+) -> Job<'a> {
+    Job {
         data,
         config,
         seed: 11,
-        run: &run,
+        run,
         resume,
         observer,
-    };
-    train_with(tuned, job, &vec![Device::default(); n_helpers])
+    }
 }
 
 /// A run in a folder of its own.

@@ -1,25 +1,37 @@
 //! Several devices train as one does. Here all of them are the CPU, which has a copy of the model for each.
 
-use pilotlight_data::TaskData;
-use pilotlight_train::{Outcome, TrainConfig, Tuned, Unobserved};
-
-use crate::common::{
-    Recorder, completions, config, full, lora, run_with, soft_prompt, texts, train_losses, tuned,
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
 };
 
-fn outcome(tuned: Tuned, data: &TaskData, config: &TrainConfig, n_helpers: usize) -> Outcome {
+use burn::tensor::Device;
+use pilotlight_data::TaskData;
+use pilotlight_train::{Observer, RunFolder, Tuned, Unobserved, train_with};
+
+use crate::common::{
+    Recorder, completions, config, full, job, lora, soft_prompt, texts, train_losses, tuned,
+};
+
+/// The training losses of a run that so many further devices help with; it goes on with what is in the folder.
+fn losses_in(
+    folder: &Path,
+    tuned: Tuned,
+    data: &TaskData,
+    n_helpers: usize,
+    observer: &mut dyn Observer,
+) -> Vec<f64> {
+    let run = RunFolder::open(folder).expect("a folder");
+    let helpers = vec![Device::default(); n_helpers];
+    let config = config();
+    let job = job(data, &config, &run, true, observer);
+    train_losses(&train_with(tuned, job, &helpers).expect("a run"))
+}
+
+/// Those of a run in a folder of its own.
+fn losses(tuned: Tuned, data: &TaskData, n_helpers: usize) -> Vec<f64> {
     let folder = tempfile::tempdir().expect("a folder");
-    let unobserved = &mut Unobserved;
-    run_with(
-        tuned,
-        data,
-        config,
-        folder.path(),
-        false,
-        unobserved,
-        n_helpers,
-    )
-    .expect("a run")
+    losses_in(folder.path(), tuned, data, n_helpers, &mut Unobserved)
 }
 
 #[test]
@@ -28,10 +40,10 @@ fn devices_that_share_the_batches_train_as_one() {
     for n_helpers in [1, 2, 6] {
         for data in [completions(), texts()] {
             for make in [|| tuned(soft_prompt()), || tuned(lora(0.0)), full] {
-                let alone = outcome(make(), &data, &config(), 0);
-                let shared = outcome(make(), &data, &config(), n_helpers);
-                let losses = train_losses(&alone).into_iter().zip(train_losses(&shared));
-                for (step, (alone, shared)) in losses.enumerate() {
+                let alone = losses(make(), &data, 0);
+                let shared = losses(make(), &data, n_helpers);
+                assert_eq!(alone.len(), shared.len());
+                for (step, (alone, shared)) in alone.into_iter().zip(shared).enumerate() {
                     let difference = (alone - shared).abs();
                     assert!(difference < 1e-4, "step {step}: {alone} and {shared}");
                 }
@@ -44,32 +56,14 @@ fn devices_that_share_the_batches_train_as_one() {
 fn a_killed_run_of_several_devices_goes_on() {
     let data = completions();
     let folder = tempfile::tempdir().expect("a folder");
+    let run = |observer: &mut dyn Observer| {
+        losses_in(folder.path(), tuned(soft_prompt()), &data, 1, observer)
+    };
     let mut killed = Recorder {
         dies_at: Some(7),
         ..Recorder::default()
     };
-    let begun = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        run_with(
-            tuned(soft_prompt()),
-            &data,
-            &config(),
-            folder.path(),
-            false,
-            &mut killed,
-            1,
-        )
-    }));
+    let begun = catch_unwind(AssertUnwindSafe(|| run(&mut killed)));
     assert!(begun.is_err(), "it was to be killed");
-    let path = folder.path();
-    let resumed = run_with(
-        tuned(soft_prompt()),
-        &data,
-        &config(),
-        path,
-        true,
-        &mut Unobserved,
-        1,
-    );
-    let whole = outcome(tuned(soft_prompt()), &data, &config(), 1);
-    assert_eq!(train_losses(&resumed.expect("a run")), train_losses(&whole));
+    assert_eq!(run(&mut Unobserved), losses(tuned(soft_prompt()), &data, 1));
 }

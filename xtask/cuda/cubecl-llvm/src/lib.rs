@@ -2,8 +2,15 @@
 //!
 //! `cubecl-cuda` can make a kernel in two ways: CUDA C++ for NVRTC, or LLVM. Its feature `cpp`, which `pilot` sets, takes
 //! the first, yet it is built with both, and the published `cubecl-llvm` fetches a whole LLVM while it is built. That is
-//! impossible where only a crate registry is reached. `cargo xtask without-llvm` puts this crate in its place. Nothing of
-//! it runs, and if anything did, it would say so in an error.
+//! impossible where only a crate registry is reached. There this crate takes its place, for one call of cargo:
+//!
+//! ```sh
+//! CUDARC_CUDA_VERSION=13000 cargo build --release --package pilotlight-cli --features wgpu,cuda \
+//!     --config 'patch.crates-io.cubecl-llvm.path="xtask/cuda/cubecl-llvm"'
+//! git checkout Cargo.lock # which the call changed
+//! ```
+//!
+//! Nothing of it runs, and if anything did, it would say so in an error.
 
 use std::{ffi::c_char, fmt};
 
