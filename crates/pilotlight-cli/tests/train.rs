@@ -264,8 +264,9 @@ fn an_interrupted_run_can_be_gone_on_with() {
         assert!(child.try_wait().expect("a state").is_none(), "ended early");
         thread::sleep(Duration::from_millis(1));
     }
+    // A shell that starts the tests in the background has their processes ignore an INT.
     let interrupt = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
+        .args(["-TERM", &child.id().to_string()])
         .status();
     assert!(interrupt.expect("kill").success());
     assert!(!child.wait().expect("ended").success());
