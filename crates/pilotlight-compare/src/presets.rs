@@ -47,6 +47,12 @@ pub const PRESETS: &[Preset] = &[
         needs: &["minilm-l6", "rotten-tomatoes"],
         text: include_str!("../presets/minilm-rotten-tomatoes.toml"),
     },
+    Preset {
+        name: "e5-chinese-reviews",
+        summary: "multilingual-e5-small, an encoder with a head, judges Chinese reviews",
+        needs: &["multilingual-e5-small", "chinese-reviews"],
+        text: include_str!("../presets/e5-chinese-reviews.toml"),
+    },
 ];
 
 /// The preset of this name.
