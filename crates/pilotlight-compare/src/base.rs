@@ -34,6 +34,15 @@ pub struct Base {
 }
 
 impl Precision {
+    /// Its name in files and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::Bf16 => "bf16",
+        }
+    }
+
     /// The type of tensors.
     pub fn dtype(self) -> DType {
         match self {
