@@ -30,7 +30,6 @@ pub use document::{BenchDocument, BenchRow, Measured, Outcome};
 pub use methods::{BENCH_METHODS, BenchMethod};
 pub use model::{BenchModel, NAMED_SHAPES, NamedShape};
 pub use peak::matmul_rate;
-pub use plot::{BENCH_FIGURE_FILE, bench_figure};
 pub use ratios::{Compared, Ratios};
 pub use settings::{Settings, Shape};
 pub use step::{Step, completions, tuned};

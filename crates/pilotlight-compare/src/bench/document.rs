@@ -4,8 +4,8 @@ use std::{fmt, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use super::{settings::Settings, summary::Summary};
-use crate::error::CompareError;
+use super::{plot::bench_figure, settings::Settings, summary::Summary};
+use crate::{error::CompareError, matrix::write};
 
 /// What the member `format` says.
 const FORMAT: &str = "pilotlight-bench";
@@ -111,7 +111,9 @@ impl BenchDocument {
         }
         if kind.version != VERSION {
             let message = format!("has version {} of the format", kind.version);
-            let hint = format!("this program reads version {VERSION}: measure with it, or compare with the other one");
+            let hint = format!(
+                "this program reads version {VERSION}: measure with it, or compare with the other one"
+            );
             return Err(wrong(message, &hint));
         }
         let mut deserializer = serde_json::Deserializer::from_slice(&bytes);
@@ -132,9 +134,23 @@ impl BenchDocument {
     /// # Errors
     ///
     /// If a number is not finite.
-    pub fn to_json(&self) -> Result<String, CompareError> {
+    fn to_json(&self) -> Result<String, CompareError> {
         let text = serde_json::to_string_pretty(self);
         Ok(text.map_err(|error| CompareError::file("bench.json", error.into()))? + "\n")
+    }
+
+    /// Writes `bench.json`, `bench.csv` and, where anything was measured, `bench.svg` into a folder.
+    ///
+    /// # Errors
+    ///
+    /// If they cannot be written.
+    pub fn save(&self, folder: &Path) -> Result<(), CompareError> {
+        write(&folder.join("bench.json"), &self.to_json()?)?;
+        write(&folder.join("bench.csv"), &self.to_csv())?;
+        match bench_figure(self)? {
+            Some(figure) => write(&folder.join("bench.svg"), &figure),
+            None => Ok(()),
+        }
     }
 
     /// Something that makes no sense.

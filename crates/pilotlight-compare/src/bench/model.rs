@@ -3,9 +3,7 @@
 use std::borrow::Cow;
 
 use pilotlight_core::ModelSpec;
-use pilotlight_transformer::{
-    LoadOptions, Model, init_random, load_bytes, load_folder, read_spec,
-};
+use pilotlight_transformer::{LoadOptions, Model, init_random, load_bytes, load_folder, read_spec};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -170,7 +168,8 @@ impl BenchModel {
             Weights::Random(shape) => {
                 let failed = |error| CompareError::file(std::env::temp_dir(), error);
                 let folder = tempfile::tempdir().map_err(failed)?;
-                std::fs::write(folder.path().join("config.json"), shape.config()).map_err(failed)?;
+                std::fs::write(folder.path().join("config.json"), shape.config())
+                    .map_err(failed)?;
                 init_random(folder.path(), SEED, options)
             }
             Weights::Stored(ModelSource::Folder(folder)) => load_folder(folder, options),
@@ -188,7 +187,9 @@ impl BenchModel {
             Weights::Stored(ModelSource::Folder(folder)) => {
                 let path = folder.join("config.json");
                 let config = std::fs::read(&path);
-                config.map_err(|error| CompareError::file(path, error))?.into()
+                config
+                    .map_err(|error| CompareError::file(path, error))?
+                    .into()
             }
         })
     }

@@ -10,9 +10,9 @@ use crate::error::CompareError;
 /// Widths of square matrices, ascending.
 const WIDTHS: [usize; 6] = [256, 512, 1024, 2048, 4096, 8192];
 /// Products that follow each other before anybody waits, so that the way to the device does not count.
-const CHAIN: usize = 8;
+const CHAIN: usize = 4;
 /// A wider product is not tried once a chain takes this long.
-const LONG: Duration = Duration::from_millis(250);
+const LONG: Duration = Duration::from_millis(100);
 /// Chains of a width, the fastest of which counts.
 const REPEATS: usize = 3;
 

@@ -10,9 +10,6 @@ use crate::{
     table::count,
 };
 
-/// Name of the picture.
-pub const BENCH_FIGURE_FILE: &str = "bench.svg";
-
 /// The median time of a step by method and device, as an SVG document; `None` where nothing was measured.
 ///
 /// The same document always gives the same picture.
@@ -20,7 +17,7 @@ pub const BENCH_FIGURE_FILE: &str = "bench.svg";
 /// # Errors
 ///
 /// If the drawing library fails.
-pub fn bench_figure(document: &BenchDocument) -> Result<Option<String>, CompareError> {
+pub(super) fn bench_figure(document: &BenchDocument) -> Result<Option<String>, CompareError> {
     let measured: Vec<(&Settings, &str, Summary)> = document
         .rows
         .iter()
@@ -60,7 +57,9 @@ pub fn bench_figure(document: &BenchDocument) -> Result<Option<String>, CompareE
     let chart = Bars {
         title: "Time of a training step".into(),
         subtitle: subtitle(&groups, &all),
-        axis: format!("median time of a step ({unit}); whiskers from the 10th to the 90th percentile"),
+        axis: format!(
+            "median time of a step ({unit}); whiskers from the 10th to the 90th percentile"
+        ),
         groups,
         bars,
     };
@@ -74,14 +73,18 @@ fn varied(settings: &Settings, all: &[&Settings]) -> Vec<String> {
         |it| format!("batch {}", it.batch),
         |it| format!("{} tokens", it.tokens),
         |it| format!("prompt {}", it.prompt_length),
-        |it| it.dtype.name().to_owned(),
+        |it| it.dtype.to_string(),
     ];
     let differs = |part: &&fn(&Settings) -> String| {
         // Methods without vectors have no prompt of another length.
         let with_same = all.iter().filter(|it| it.method == settings.method);
         with_same.into_iter().any(|it| part(it) != part(settings))
     };
-    parts.iter().filter(differs).map(|part| part(settings)).collect()
+    parts
+        .iter()
+        .filter(differs)
+        .map(|part| part(settings))
+        .collect()
 }
 
 fn label(settings: &Settings, all: &[&Settings]) -> String {
@@ -110,7 +113,7 @@ fn subtitle(groups: &[String], all: &[&Settings]) -> String {
     if let (Some(length), 1) = (lengths.first(), lengths.len()) {
         parts.push(format!("prompt length {length}"));
     }
-    parts.extend(same(|it| it.dtype.name().to_owned()));
+    parts.extend(same(|it| it.dtype.to_string()));
     if let [group] = groups {
         parts.push(group.clone());
     }

@@ -127,7 +127,10 @@ fn differences(row: &BenchRow, other: &BenchRow, (first, second): (&str, &str)) 
         .map(|((name, value), (_, other))| Problem {
             origin: None,
             key: Some(name.to_owned()),
-            message: format!("{} has {value} in {first} and {other} in {second}", title(row)),
+            message: format!(
+                "{} has {value} in {first} and {other} in {second}",
+                title(row)
+            ),
             hint: "measure both with the same settings".into(),
         })
         .collect()
@@ -177,7 +180,6 @@ fn described(row: &BenchRow) -> String {
         dtype,
         ..
     } = &row.settings;
-    let dtype = dtype.name();
     format!(
         "{} ({model}, {batch} texts of {tokens} tokens, prompt length {prompt_length}, {dtype})",
         title(row)

@@ -93,7 +93,7 @@ impl Settings {
         let mut compared = vec![
             ("shape.family", shape.family.clone()),
             ("shape.tied_head", shape.tied_head.to_string()),
-            ("dtype", self.dtype.name().to_owned()),
+            ("dtype", self.dtype.to_string()),
             ("tuner", tuner),
             ("trains_base", self.trains_base.to_string()),
         ];
@@ -111,6 +111,8 @@ impl Settings {
             ("shape.n_vocab", self.shape.n_vocab),
         ];
         let zeros = counts.into_iter().filter(|(_, count)| *count == 0);
-        zeros.map(|(name, _)| (name, "must be at least 1")).collect()
+        zeros
+            .map(|(name, _)| (name, "must be at least 1"))
+            .collect()
     }
 }

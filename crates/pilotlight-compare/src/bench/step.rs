@@ -133,7 +133,11 @@ pub fn completions(settings: &Settings, n_vocab: usize) -> TaskData {
         (mixed.wrapping_mul(2_654_435_761) >> 8) % n_vocab as u32
     };
     let example = |text| Example {
-        input: TokenRow::new((0..settings.tokens).map(|place| token(text, place)).collect()),
+        input: TokenRow::new(
+            (0..settings.tokens)
+                .map(|place| token(text, place))
+                .collect(),
+        ),
         target: Target::Completion(vec![token(text, settings.tokens)]),
         origin: text + 1,
     };

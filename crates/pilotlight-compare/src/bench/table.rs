@@ -47,7 +47,7 @@ const SETTINGS: &[Column<Settings>] = &[
     Column {
         title: "type",
         is_number: false,
-        cell: |settings| Some(settings.dtype.name().to_owned()),
+        cell: |settings| Some(settings.dtype.to_string()),
     },
 ];
 
@@ -66,7 +66,11 @@ const RESULTS: &[Column<Summary>] = &[
         title: "p10 - p90",
         is_number: true,
         cell: |summary| {
-            Some(format!("{} - {}", duration(summary.p10), duration(summary.p90)))
+            Some(format!(
+                "{} - {}",
+                duration(summary.p10),
+                duration(summary.p90)
+            ))
         },
     },
     Column {
@@ -92,7 +96,11 @@ const RESULTS: &[Column<Summary>] = &[
     Column {
         title: "of peak",
         is_number: true,
-        cell: |summary| summary.peak_share.map(|share| format!("{:.0} %", 100.0 * share)),
+        cell: |summary| {
+            summary
+                .peak_share
+                .map(|share| format!("{:.0} %", 100.0 * share))
+        },
     },
 ];
 
@@ -180,7 +188,7 @@ impl BenchDocument {
                 settings.batch.to_string(),
                 settings.tokens.to_string(),
                 settings.prompt_length.to_string(),
-                settings.dtype.name().to_owned(),
+                settings.dtype.to_string(),
             ];
             if let (Some(measured), Some(summary)) = (row.measured(), row.summary()) {
                 let optional = |number: Option<f64>| number.map(|number| number.to_string());
@@ -243,7 +251,10 @@ impl TextTable {
         let method = |name: &str| BenchMethod::find(name).map(|method| method.label.to_owned());
         table.cells.extend(rows.iter().map(|settings| {
             let name = &settings.method;
-            vec![settings.device.clone(), method(name).unwrap_or_else(|| name.clone())]
+            vec![
+                settings.device.clone(),
+                method(name).unwrap_or_else(|| name.clone()),
+            ]
         }));
         let mut common = Vec::new();
         for column in SETTINGS {
@@ -263,7 +274,11 @@ impl TextTable {
         table
     }
 
-    fn add<'a, T: 'a>(&mut self, columns: &[Column<T>], rows: impl Iterator<Item = Option<&'a T>> + Clone) {
+    fn add<'a, T: 'a>(
+        &mut self,
+        columns: &[Column<T>],
+        rows: impl Iterator<Item = Option<&'a T>> + Clone,
+    ) {
         for column in columns {
             self.titles.push((column.title, column.is_number));
             for (cells, row) in self.cells.iter_mut().zip(rows.clone()) {

@@ -65,16 +65,25 @@ impl Bars {
         };
         let highest = self.bars.iter().map(|bar| bar.value.max(bar.high));
         let end = 1.04 * highest.fold(f64::MIN_POSITIVE, f64::max);
-        let x = |value: f64| frame.left + (f64::from(frame.right - frame.left) * value / end) as i32;
+        let x =
+            |value: f64| frame.left + (f64::from(frame.right - frame.left) * value / end) as i32;
 
         let mut svg = String::new();
         let canvas = Canvas::new(&mut svg, (WIDTH, frame.bottom + AXIS_HEIGHT))?;
         let room = WIDTH - 2 * MARGIN;
         canvas.text(&fitted(&self.title, TITLE, room), (MARGIN, 26), TITLE)?;
-        canvas.text(&fitted(&self.subtitle, SUBTITLE, room), (MARGIN, 48), SUBTITLE)?;
+        canvas.text(
+            &fitted(&self.subtitle, SUBTITLE, room),
+            (MARGIN, 48),
+            SUBTITLE,
+        )?;
         for (group, (x, y), name) in &legend {
             let middle = (x + SQUARE / 2, *y);
-            bar(&canvas, Box2::around(middle, SQUARE / 2, SQUARE / 2), *group)?;
+            bar(
+                &canvas,
+                Box2::around(middle, SQUARE / 2, SQUARE / 2),
+                *group,
+            )?;
             canvas.text(name, (x + SQUARE + 6, *y), LABEL)?;
         }
         for (value, name) in ticks(end) {
