@@ -19,13 +19,11 @@ use pilotlight_tuners::TunerConfig;
 /// Where in the first layer the backward pass ends: nothing in front of that place is trained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum GradientStart {
-    /// The input of the first layer needs a gradient.
+    /// At its input.
     Embeddings,
-    /// What the projections to queries, keys and values make of it needs one.
-    Projections,
-    /// The keys and values of the attention need one, the queries do not.
-    Keys,
-    /// The output of the layer needs one, and nothing within it.
+    /// Within its attention: its input needs no gradient, and one of queries, keys and values needs none either.
+    Attention,
+    /// At its output: nothing within it needs a gradient.
     LayerOutput,
 }
 
@@ -81,14 +79,17 @@ pub(super) fn operations(
 
     let of_attention = 2.0 * attention(n_rest, n_keys);
     let whole_layer = n_rest * of_layer + of_attention;
-    let first_layer = match start {
-        GradientStart::Embeddings => whole_layer,
-        GradientStart::Projections => n_rest * of_others + of_attention,
-        // Of the four gradients of the two products, that of the queries is left out.
-        GradientStart::Keys => n_rest * of_others + 0.75 * of_attention,
-        GradientStart::LayerOutput => 0.0,
+    let (first_layer, of_first_method) = match start {
+        GradientStart::Embeddings => (whole_layer, 1.0),
+        // Of the four gradients of the two products, that of the queries or keys is left out, and about half of the
+        // method's matrices read the input of the layer.
+        GradientStart::Attention => (n_rest * of_others + 0.75 * of_attention, 0.5),
+        GradientStart::LayerOutput => (0.0, 1.0),
     };
-    let activations = (n_layers - 1.0) * whole_layer + first_layer + n_rest * of_method + of_head;
+    let activations = (n_layers - 1.0) * whole_layer
+        + first_layer
+        + n_rest * of_method * (n_layers - 1.0 + of_first_method) / n_layers
+        + of_head;
     let weights = match trains_base {
         true => n_layers * n_rest * of_layer + of_head,
         false => n_rest * of_method,

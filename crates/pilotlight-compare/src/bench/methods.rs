@@ -40,7 +40,7 @@ pub const BENCH_METHODS: &[BenchMethod] = &[
         is_usual: true,
         tuner: "method = 'prefix'\nprefix_length = LENGTH",
         trains_base: false,
-        gradient_start: GradientStart::Keys,
+        gradient_start: GradientStart::Attention,
     },
     BenchMethod {
         name: "lora",
@@ -48,7 +48,7 @@ pub const BENCH_METHODS: &[BenchMethod] = &[
         is_usual: true,
         tuner: "method = 'lora'\nrank = 8\nalpha = 16.0",
         trains_base: false,
-        gradient_start: GradientStart::Projections,
+        gradient_start: GradientStart::Attention,
     },
     BenchMethod {
         name: "adapters",
@@ -88,7 +88,7 @@ pub const BENCH_METHODS: &[BenchMethod] = &[
         is_usual: false,
         tuner: "method = 'ia3'",
         trains_base: false,
-        gradient_start: GradientStart::Projections,
+        gradient_start: GradientStart::Attention,
     },
 ];
 

@@ -131,14 +131,22 @@ impl BenchModel {
     ///
     /// If there is no such model.
     pub fn find(name: &str, resolver: &dyn Resolver) -> Result<Self, CompareError> {
-        let weights = match NAMED_SHAPES.iter().find(|shape| shape.name == name) {
-            Some(shape) => Weights::Random(shape),
-            None => Weights::Stored(ModelSource::find(name, resolver).map_err(with_shapes)?),
-        };
+        if let Some(shape) = NAMED_SHAPES.iter().find(|shape| shape.name == name) {
+            return Ok(Self::random(shape));
+        }
+        let source = ModelSource::find(name, resolver).map_err(with_shapes)?;
         Ok(Self {
             name: name.to_owned(),
-            weights,
+            weights: Weights::Stored(source),
         })
+    }
+
+    /// A model of random weights.
+    pub fn random(shape: &'static NamedShape) -> Self {
+        Self {
+            name: shape.name.to_owned(),
+            weights: Weights::Random(shape),
+        }
     }
 
     /// Its shape, without loading it.

@@ -116,17 +116,17 @@ const RATIOS: &[Column<Compared>] = &[
         cell: |row| Some(duration(row.second_seconds)),
     },
     Column {
-        title: "time/step",
+        title: "time ratio",
         is_number: true,
         cell: |row| Some(ratio(row.step_time)),
     },
     Column {
-        title: "tokens/s",
+        title: "tokens/s ratio",
         is_number: true,
         cell: |row| Some(ratio(row.tokens_per_second)),
     },
     Column {
-        title: "memory",
+        title: "memory ratio",
         is_number: true,
         cell: |row| row.memory.map(|ratio| format!("{ratio:.2}")),
     },
@@ -229,13 +229,15 @@ impl Ratios {
         let settings: Vec<&Settings> = self.rows.iter().map(|row| &row.settings).collect();
         let mut table = TextTable::of_settings(&settings);
         table.add(RATIOS, self.rows.iter().map(Some));
-        table.notes.insert(0, format!("first: {}", self.first));
-        table.notes.insert(1, format!("second: {}", self.second));
+        let programs = format!("first: {}\nsecond: {}", self.first, self.second);
+        table.notes.insert(0, programs);
         table.notes.push(format!(
             "Ratios are the second in parts of the first, with {}% bootstrap intervals over the steps of one process each.",
             100.0 * self.confidence
         ));
-        table.notes.extend(self.left_out.iter().cloned());
+        if !self.left_out.is_empty() {
+            table.notes.push(self.left_out.join("\n"));
+        }
         table
     }
 }
@@ -296,6 +298,7 @@ pub(super) fn duration(seconds: f64) -> String {
         value => format!("{value:.0}"),
     };
     match seconds {
+        0.0 => "0 s".into(),
         seconds if seconds < 0.9995e-3 => format!("{} µs", digits(1e6 * seconds)),
         seconds if seconds < 0.9995 => format!("{} ms", digits(1e3 * seconds)),
         seconds => format!("{} s", digits(seconds)),

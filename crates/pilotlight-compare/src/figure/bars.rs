@@ -177,3 +177,6 @@ fn ticks(end: f64) -> Vec<(f64, String)> {
         .map(|value| (value, format!("{value:.n_decimals$}")))
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

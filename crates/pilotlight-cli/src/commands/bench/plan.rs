@@ -104,7 +104,8 @@ impl Measure {
                 let tuner = method.tuner(*length);
                 if let Some((key, problem)) = tuner.problems(spec).first() {
                     let problem = format!("{} on {name}: `{key}` {problem}", method.name);
-                    return Err(Failure::input(problem));
+                    return Err(Failure::input(problem)
+                        .hint("leave the method out, or change --prompt-length"));
                 }
                 let n_taken = tokens + tuner.reserve();
                 if n_taken > spec.n_positions {
