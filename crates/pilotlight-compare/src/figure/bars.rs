@@ -86,7 +86,7 @@ impl Bars {
             )?;
             canvas.text(name, (x + SQUARE + 6, *y), LABEL)?;
         }
-        for (value, name) in ticks(end) {
+        for (value, name) in ticks(end, frame.right - frame.left) {
             let x = x(value);
             canvas.line(&[(x, frame.top), (x, frame.bottom)], GRID, 1)?;
             canvas.line(&[(x, frame.bottom), (x, frame.bottom + 6)], GRAY, 1)?;
@@ -163,19 +163,23 @@ fn whisker(canvas: &Canvas, (low, high): Point, y: i32) -> Result<(), CompareErr
     Ok(())
 }
 
-/// Round values from 0 to `end` with their names.
-fn ticks(end: f64) -> Vec<(f64, String)> {
+/// Round values from 0 to `end` with their names, no more than there is room for on an axis of `width` pixels.
+fn ticks(end: f64, width: i32) -> Vec<(f64, String)> {
     let power = end.log10().floor() as i32 - 1;
     let steps = (power..=power + 2).flat_map(|power| [1, 2, 5].map(|digit| (digit, power)));
-    let size = |(digit, power): (i32, i32)| f64::from(digit) * 10f64.powi(power);
-    let mut steps = steps.filter(|step| end / size(*step) <= MOST_LINES);
-    let (digit, power) = steps.next().unwrap_or((1, power + 2));
-    let n_decimals = (-power).max(0) as usize;
-    let n_steps = (end / size((digit, power))).floor() as i32;
-    let values = (0..=n_steps).map(|index| f64::from(index) * size((digit, power)));
-    values
-        .map(|value| (value, format!("{value:.n_decimals$}")))
-        .collect()
+    let all = steps.map(|(digit, power)| {
+        let step = f64::from(digit) * 10f64.powi(power);
+        let n_decimals = (-power).max(0) as usize;
+        let values = (0..=(end / step) as i32).map(|index| f64::from(index) * step);
+        let ticks = values.map(|value| (value, format!("{value:.n_decimals$}")));
+        (step, ticks.collect::<Vec<_>>())
+    });
+    let mut all = all.filter(|(step, ticks)| {
+        let names = ticks.iter().map(|(_, name)| text_width(name, TICK) + GAP);
+        let room = f64::from(width) * step / end;
+        end / step <= MOST_LINES && names.max().is_some_and(|name| f64::from(name) <= room)
+    });
+    all.next().map_or_else(Vec::new, |(_, ticks)| ticks)
 }
 
 #[cfg(test)]

@@ -47,11 +47,11 @@ fn bars_hide_no_text() {
 #[test]
 fn ticks_are_round() {
     let names = |end| {
-        let ticks = ticks(end);
+        let ticks = ticks(end, 400);
         ticks.into_iter().map(|(_, name)| name).collect::<Vec<_>>()
     };
     assert_eq!(
-        names(0.35),
+        names(0.36),
         [
             "0.00", "0.05", "0.10", "0.15", "0.20", "0.25", "0.30", "0.35"
         ]
