@@ -1,15 +1,13 @@
-//! What the benchmarks measure on: a small Llama with random weights, and texts of random tokens.
+//! What the benchmarks measure on: the shape `tiny` of `pilot bench`, on the devices that are asked for.
 //!
-//! `cargo bench -p pilotlight-benches` runs them on the CPU. Weights do not change what a step costs, so nothing has to
-//! be fetched.
+//! `cargo bench -p pilotlight-benches` runs them on the CPU. `PILOT_BENCH_DEVICES=cpu,wgpu` names other devices, as
+//! `pilot devices` does; their backends are features of this crate.
 
 use burn::tensor::Device;
-use pilotlight_core::TokenRow;
-use pilotlight_data::{Example, Split, Target, TaskData, TaskKind};
-use pilotlight_train::Tuned;
-use pilotlight_transformer::{LoadOptions, Model, init_random};
-use pilotlight_tuners::{InitContext, NoVocabulary, TunerConfig};
-use serde_json::{Value, json};
+use pilotlight_compare::{
+    Precision,
+    bench::{BenchMethod, BenchModel, NAMED_SHAPES, Settings},
+};
 
 /// Texts of a batch.
 pub const N_BATCH: usize = 8;
@@ -17,76 +15,70 @@ pub const N_BATCH: usize = 8;
 /// Tokens of a text.
 pub const N_TOKENS: usize = 64;
 
-const N_VOCAB: u32 = 4096;
+/// Vectors of a prompt or a prefix.
+const N_VECTORS: usize = 20;
 
-/// A Llama of 4 layers, width 192 and 4,096 words: the shape of the model that `pilot` carries.
-pub fn model() -> Model {
-    let config = json!({
-        "model_type": "llama",
-        "hidden_act": "silu",
-        "hidden_size": 192,
-        "intermediate_size": 512,
-        "max_position_embeddings": 256,
-        "num_attention_heads": 6,
-        "num_hidden_layers": 4,
-        "num_key_value_heads": 3,
-        "rms_norm_eps": 1e-5,
-        "tie_word_embeddings": true,
-        "vocab_size": N_VOCAB,
-    });
-    let folder = tempfile::tempdir().expect("a folder for temporary files");
-    fs_err::write(folder.path().join("config.json"), config.to_string()).expect("room on the disk");
-    let options = LoadOptions::new(&Device::flex());
-    init_random(folder.path(), 1, &options)
-        .expect("the configuration is complete")
-        .model
+/// The devices of `PILOT_BENCH_DEVICES` with their names; without it the CPU.
+///
+/// # Panics
+///
+/// Panics if one is not there, or its backend not in this build.
+pub fn devices() -> Vec<(String, Device)> {
+    let names = std::env::var("PILOT_BENCH_DEVICES").unwrap_or_else(|_| "cpu".into());
+    let names = names
+        .split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty());
+    names.map(|name| (name.to_owned(), device(name))).collect()
 }
 
-/// The model with a method on it; `full` trains the base as well.
-pub fn tuned(method: &Value, full: bool) -> Tuned {
-    let base = model().set_trained(&|_| full);
-    let config: TunerConfig = serde_json::from_value(method.clone()).expect("names a method");
-    let context = InitContext {
-        base: &base,
-        vocabulary: &NoVocabulary,
-        seed: 1,
-        device: &Device::flex(),
+fn device(name: &str) -> Device {
+    let (backend, index) = name.split_once(':').unwrap_or((name, "0"));
+    let index: usize = index.parse().expect("a device is `cpu`, `wgpu`, `cuda:1`");
+    let mut devices: Vec<Device> = match backend {
+        "cpu" => vec![Device::flex()],
+        #[cfg(feature = "wgpu")]
+        "wgpu" => Device::enumerate(burn::tensor::DeviceType::Wgpu)
+            .into_iter()
+            .collect(),
+        #[cfg(feature = "cuda")]
+        "cuda" => Device::enumerate(burn::tensor::DeviceType::Cuda)
+            .into_iter()
+            .collect(),
+        other => panic!(
+            "PILOT_BENCH_DEVICES: `{other}` is no backend of this build; `wgpu` and `cuda` are features"
+        ),
     };
-    let tuner = config.init(&context).expect("the method fits the model");
-    Tuned::new(base, tuner, None, None)
+    assert!(
+        index < devices.len(),
+        "PILOT_BENCH_DEVICES: there is no device {name}"
+    );
+    devices.swap_remove(index)
 }
 
-/// A batch of texts.
-pub fn rows() -> Vec<TokenRow> {
-    (0..N_BATCH).map(row).collect()
+/// The model, made of random weights.
+pub fn model() -> BenchModel {
+    BenchModel::random(&NAMED_SHAPES[0])
 }
 
-/// Texts, each of which one token follows.
-pub fn completions() -> TaskData {
-    let example = |index| Example {
-        input: row(index),
-        target: Target::Completion(vec![token(index, N_TOKENS)]),
-        origin: index + 1,
-    };
-    TaskData {
-        kind: TaskKind::Completion,
-        labels: Vec::new(),
-        verbalizer: None,
-        train: Split {
-            examples: (0..N_BATCH).map(example).collect(),
-            ..Split::default()
-        },
-        validation: Split::default(),
-        test: Split::default(),
+/// A step of a method on [`model`].
+///
+/// # Panics
+///
+/// Panics if the shape cannot be read, which it can.
+pub fn settings(method: &BenchMethod) -> Settings {
+    let tuner = method.tuner(N_VECTORS);
+    let (shape, _) = model().shape().expect("its configuration is complete");
+    Settings {
+        device: String::new(),
+        method: method.name.to_owned(),
+        prompt_length: tuner.reserve(),
+        tuner,
+        trains_base: method.trains_base,
+        model: NAMED_SHAPES[0].name.to_owned(),
+        shape,
+        batch: N_BATCH,
+        tokens: N_TOKENS,
+        dtype: Precision::F32,
     }
-}
-
-fn row(index: usize) -> TokenRow {
-    TokenRow::new((0..N_TOKENS).map(|offset| token(index, offset)).collect())
-}
-
-/// A token that looks drawn.
-fn token(index: usize, offset: usize) -> u32 {
-    let mixed = (index * N_TOKENS + offset) as u32;
-    (mixed.wrapping_mul(2_654_435_761) >> 8) % N_VOCAB
 }

@@ -4,7 +4,7 @@ use std::{env, process::ExitCode};
 
 use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser};
 
-use crate::{commands::RawCommand, console::Console, devices::DeviceChoice};
+use crate::{commands::RawCommand, console::Console, devices::DeviceChoice, failure::Failure};
 
 /// Prompt tuning and its rivals for real pretrained transformers.
 #[derive(Debug, Parser)]
@@ -39,9 +39,10 @@ pub(crate) struct RawGlobal {
         long,
         global = true,
         value_name = "DEVICE",
+        value_delimiter = ',',
         help_heading = "Everywhere"
     )]
-    pub(crate) device: Option<DeviceChoice>,
+    pub(crate) device: Vec<DeviceChoice>,
     /// Say nothing but results and errors
     #[arg(long, short, global = true, help_heading = "Everywhere")]
     quiet: bool,
@@ -54,6 +55,23 @@ pub(crate) struct RawGlobal {
         help_heading = "Everywhere"
     )]
     color: ColorChoice,
+}
+
+impl RawGlobal {
+    /// The device that is given, if any is.
+    pub(crate) fn device(&self) -> Result<Option<DeviceChoice>, Failure> {
+        match self.device.as_slice() {
+            [] => Ok(None),
+            [device] => Ok(Some(*device)),
+            several => {
+                let names: Vec<String> = several.iter().map(DeviceChoice::to_string).collect();
+                Err(
+                    Failure::input(format!("one device is wanted, found {}", names.join(", ")))
+                        .hint("`pilot bench` alone takes several"),
+                )
+            }
+        }
+    }
 }
 
 impl RawArguments {

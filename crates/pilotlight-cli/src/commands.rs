@@ -1,5 +1,6 @@
 //! One file a command: its raw arguments as they are typed, its validated ones, and what it does with them.
 
+mod bench;
 mod compare;
 mod data;
 mod devices;
@@ -22,6 +23,7 @@ use crate::{arguments::RawArguments, console::Console, devices::DeviceChoice, fa
 #[derive(Debug, Subcommand)]
 pub(crate) enum RawCommand {
     Compare(compare::RawCompare),
+    Bench(bench::RawBench),
     Train(train::RawTrain),
     Eval(eval::RawEval),
     Predict(predict::RawPredict),
@@ -39,10 +41,15 @@ pub(crate) enum RawCommand {
 /// Does what was asked.
 pub(crate) fn run(arguments: RawArguments, console: &Console) -> Result<(), Failure> {
     let RawArguments { global, command } = arguments;
-    let given = global.device;
+    let given = match command {
+        // It alone takes several.
+        RawCommand::Bench(_) => None,
+        _ => global.device()?,
+    };
     let device = given.unwrap_or(DeviceChoice::Auto);
     match command {
         RawCommand::Compare(raw) => compare::Compare::new(&raw, given)?.run(console),
+        RawCommand::Bench(raw) => bench::run(raw, &global.device, console),
         RawCommand::Train(raw) => train::Train::new(raw, given)?.run(console),
         RawCommand::Eval(raw) => eval::Eval::new(&raw, given)?.run(console),
         RawCommand::Predict(raw) => predict::Predict::new(&raw, device, console)?.run(console),

@@ -44,8 +44,9 @@ pub(crate) struct RawPrecision {
     dtype: TypeChoice,
 }
 
+/// A type on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum TypeChoice {
+pub(crate) enum TypeChoice {
     F32,
     F16,
     Bf16,
@@ -67,10 +68,16 @@ impl RawPrecision {
     }
 
     fn precision(&self) -> Precision {
-        match self.dtype {
-            TypeChoice::F32 => Precision::F32,
-            TypeChoice::F16 => Precision::F16,
-            TypeChoice::Bf16 => Precision::Bf16,
+        self.dtype.into()
+    }
+}
+
+impl From<TypeChoice> for Precision {
+    fn from(choice: TypeChoice) -> Self {
+        match choice {
+            TypeChoice::F32 => Self::F32,
+            TypeChoice::F16 => Self::F16,
+            TypeChoice::Bf16 => Self::Bf16,
         }
     }
 }

@@ -14,19 +14,23 @@
 //! | [`team`] | a model with several adapters |
 //! | [`tasks`] | the tasks of adapters |
 //! | [`experiments`] | the settings of runs |
+//! | [`grid`] | tables on the terminal |
 //! | [`results`] | results as text |
 //! | [`records`] | the lines of `--input` |
 //! | [`hub`] | the Hugging Face Hub and its cache |
 //! | [`progress`] | bars and lines while a run goes on |
+//! | [`child`] | a process that another `pilot` has started |
 //! | [`allocator`] | the allocator's settings |
 
 mod allocator;
 mod arguments;
+mod child;
 mod commands;
 mod console;
 mod devices;
 mod experiments;
 mod failure;
+mod grid;
 mod hub;
 mod loaded;
 mod models;

@@ -3,6 +3,7 @@
 //! The picture is an SVG document of its own white background, so that it can be read on light and dark pages. Its
 //! text is text in whatever sans-serif font the reader has; room is kept for wide ones.
 
+mod bars;
 mod canvas;
 mod geometry;
 mod labels;
@@ -10,6 +11,7 @@ mod marks;
 mod scales;
 mod subject;
 
+pub(crate) use bars::{Bar, Bars};
 pub(crate) use subject::subject;
 
 use self::{

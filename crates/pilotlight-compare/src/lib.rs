@@ -13,6 +13,7 @@
 //! | [`matrix`], [`launch`] | several methods and seeds, in one process or in many |
 //! | [`table`] | what methods cost and reach, side by side |
 //! | [`figure`] | the same as a picture |
+//! | [`bench`] | what a training step costs, by method and device |
 //! | [`memory`] | the largest memory of a stretch of work |
 //!
 //! ```
@@ -31,6 +32,7 @@
 //! ```
 
 pub mod base;
+pub mod bench;
 pub mod embedded;
 pub mod error;
 pub mod experiment;

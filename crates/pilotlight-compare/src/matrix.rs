@@ -262,7 +262,8 @@ fn write_report(report: &Report, _runs: &[FinishedRun], out: &Path) -> Result<()
     }
 }
 
-fn write(path: &Path, text: &str) -> Result<(), CompareError> {
+/// Writes a file as a whole: beside its place, synced and renamed.
+pub(crate) fn write(path: &Path, text: &str) -> Result<(), CompareError> {
     use std::io::Write as _;
     let folder = path.parent().unwrap_or(Path::new(""));
     let write = || {

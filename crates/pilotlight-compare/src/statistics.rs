@@ -4,6 +4,7 @@
 //! |---|---|
 //! | what does a method reach, and how sure is that? | [`summarize`]: mean, deviation over seeds, two-level bootstrap interval |
 //! | the same for other statistics (macro-F1, MCC, BLEU) | [`Bootstrap::intervals`] |
+//! | how many times as long does something take? | [`ratio_of_medians`] |
 //! | which methods differ? | [`compare_all`]: every pair, corrected for their number; ties are within noise |
 //!
 //! `docs/statistics.md` has the equations and their sources.
@@ -13,6 +14,7 @@ mod comparison;
 mod descriptive;
 mod outcomes;
 mod paired;
+mod ratio;
 mod significance;
 
 pub use bootstrap::{Bootstrap, Examples, Interval, bootstrap_accuracy};
@@ -22,6 +24,7 @@ pub use descriptive::{
 };
 pub use outcomes::{SeedOutcomes, Summary, examples, summarize};
 pub use paired::{PairedComparison, bootstrap_mean, paired};
+pub use ratio::ratio_of_medians;
 pub use significance::{holm, mcnemar};
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 mod text;
 
-pub(crate) use text::count;
+pub(crate) use text::{bytes, count, quoted};
 
 use serde::{Deserialize, Serialize};
 

@@ -19,6 +19,7 @@
 //! | `schedule` | the learning rate of each step |
 //! | `optimizer` | Burn's optimizers with a state by parameter paths |
 //! | `job`, `trainer` | the training loop, what goes in and what comes out |
+//! | `update`, `steps` | one optimizer step; steps alone, to be measured |
 //! | `suspects` | trained parameters that learn nothing |
 //! | `settings` | what makes a run this run and no other |
 //! | `checkpoint`, `run_folder`, `metrics`, `saved` | what is on the disk |
@@ -92,10 +93,12 @@ mod saved;
 mod schedule;
 mod score;
 mod settings;
+mod steps;
 mod suspects;
 mod tensor_file;
 mod trainer;
 mod tuned;
+mod update;
 mod words;
 
 pub use adapters::{Adapters, Answers, Question};
@@ -114,5 +117,6 @@ pub use predict::{choice_logprobs, class_logprobs, label_logprobs};
 pub use run_folder::RunFolder;
 pub use saved::{load_tuned, save_tuned, trains_base};
 pub use schedule::learning_rate;
+pub use steps::Steps;
 pub use trainer::{train, train_with};
 pub use tuned::Tuned;

@@ -27,6 +27,12 @@ pub(crate) fn trained_shapes(module: &impl Module) -> BTreeMap<String, Vec<usize
     visit(module, Shapes(BTreeMap::new())).0
 }
 
+/// The number of values that tensors of these shapes have.
+pub(crate) fn n_values(shapes: &BTreeMap<String, Vec<usize>>) -> usize {
+    let sizes = shapes.values().map(|shape| shape.iter().product::<usize>());
+    sizes.sum()
+}
+
 /// All parameters that require a gradient, to be written.
 pub(crate) fn trained_values(module: &impl Module) -> BTreeMap<String, Stored> {
     struct Values(BTreeMap<String, Stored>);

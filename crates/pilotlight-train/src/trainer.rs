@@ -18,17 +18,19 @@ use crate::{
     evaluate::evaluate,
     item::{Item, items},
     job::{Job, Outcome},
+    loss::BatchLoss,
     metrics::{Metric, SplitName},
     observer::Event,
     optimizer::Optimizer,
     order::BatchOrder,
-    parameters::{clip_factor, gradient_norm, trained_shapes, trained_values, with_values},
+    parameters::{n_values, trained_shapes, trained_values, with_values},
     replicas::Replicas,
     run_folder::MetricsFile,
     schedule::learning_rate,
     settings,
     suspects::Suspects,
     tuned::Tuned,
+    update::{Updated, update},
 };
 
 /// Stream of what is drawn on the device (dropout), apart from all else that is drawn from the seed of the run.
@@ -228,27 +230,17 @@ impl<'a> Run<'a> {
             .flatten()
             .map(|&item| self.items[item].n_trained());
         let tokens: usize = of_step.sum();
-        let (loss, gradients) = self.gradients(&batches, 1.0 / tokens as f64);
-        self.look_for_dead_parameters(&gradients);
-
-        let norm = config
-            .grad_clip
-            .and_then(|_| gradient_norm(&self.tuned, &gradients));
-        let scale = config.grad_clip.zip(norm.clone());
-        let scale = scale.map(|(largest, norm)| clip_factor(norm, largest));
-        self.tuned = self.optimizer.step(self.tuned, gradients, scale, rate);
-        // The only value that is read from the device in a step, so that the device does not wait for us before.
-        let values = Tensor::cat([Some(loss), norm].into_iter().flatten().collect(), 0);
-        let values = values.try_into_vec_as::<f32>();
-        let values = values.map_err(|error| TrainError::Device(error.to_string()))?;
-        let loss = f64::from(values[0]);
-        let norm = values.get(1).map(|&norm| f64::from(norm));
-        if !loss.is_finite() || norm.is_some_and(|norm| !norm.is_finite()) {
-            return Err(TrainError::NotFinite {
-                step: step + 1,
-                loss,
-            });
-        }
+        let of_batches = self.gradients(&batches, 1.0 / tokens as f64);
+        self.look_for_dead_parameters(&of_batches.gradients);
+        let Updated { tuned, loss, norm } = update(
+            self.tuned,
+            &mut self.optimizer,
+            of_batches,
+            config.grad_clip,
+            rate,
+            step + 1,
+        )?;
+        self.tuned = tuned;
 
         self.state.step += 1;
         let seconds = start.elapsed().as_secs_f64();
@@ -275,20 +267,23 @@ impl<'a> Run<'a> {
     }
 
     /// The loss over all batches of a step, and its gradients.
-    fn gradients(&mut self, batches: &[Vec<usize>], weight: f64) -> (Tensor<1>, GradientsParams) {
+    fn gradients(&mut self, batches: &[Vec<usize>], weight: f64) -> BatchLoss {
         self.replicas.refresh(&self.tuned);
         let mut losses = Vec::with_capacity(batches.len());
         let mut sum = GradientsAccumulator::new();
         for batch in batches {
             let items: Vec<&Item> = batch.iter().map(|&item| &self.items[item]).collect();
             let of_batch = self.replicas.backward(&self.tuned, &items, weight);
-            losses.push(of_batch.loss);
             if batches.len() == 1 {
-                return (losses.swap_remove(0), of_batch.gradients);
+                return of_batch;
             }
+            losses.push(of_batch.loss);
             sum.accumulate(&self.tuned, of_batch.gradients);
         }
-        (Tensor::cat(losses, 0).sum(), sum.grads())
+        BatchLoss {
+            loss: Tensor::cat(losses, 0).sum(),
+            gradients: sum.grads(),
+        }
     }
 
     /// Tells of trained parameters that learn nothing.
@@ -373,11 +368,4 @@ fn seed_devices(tuned: &Tuned, replicas: &Replicas, seed: u64, step: usize) {
     for device in std::iter::once(tuned.device()).chain(replicas.devices()) {
         device.seed(generator.next_u64());
     }
-}
-
-fn n_values(shapes: &BTreeMap<String, Vec<usize>>) -> usize {
-    shapes
-        .values()
-        .map(|shape| shape.iter().product::<usize>())
-        .sum()
 }

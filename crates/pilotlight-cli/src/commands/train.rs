@@ -1,12 +1,13 @@
 //! `pilot train`: one run.
 
-use std::{io, path::PathBuf, process, thread};
+use std::path::PathBuf;
 
 use clap::Args;
 use pilotlight_compare::{Experiment, RunOptions, RunResult, run};
 use pilotlight_tuners::adapter_files::is_for_peft;
 
 use crate::{
+    child::end_with_parent,
     console::{Console, Output},
     devices::DeviceChoice,
     experiments::{Machine, RawExperiment, alone},
@@ -69,7 +70,7 @@ impl Train {
 
     pub(crate) fn run(self, console: &Console) -> Result<(), Failure> {
         if self.of_comparison {
-            end_with_comparison();
+            end_with_parent();
         }
         let machine = Machine {
             console: &match self.of_comparison {
@@ -144,14 +145,4 @@ impl Train {
         }
         lines.join("\n") + "\n"
     }
-}
-
-/// Ends this process once the comparison that started it is gone. The comparison holds the other end of standard input,
-/// and the system closes that even if it is killed.
-fn end_with_comparison() {
-    thread::spawn(|| {
-        // An error as well means that nobody is there.
-        let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
-        process::exit(1);
-    });
 }

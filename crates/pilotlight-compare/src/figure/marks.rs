@@ -42,6 +42,11 @@ const SHAPES: [Shape; 6] = [
     Shape::Cross,
 ];
 
+/// The color of the thing of this number.
+pub(super) fn color(index: usize) -> RGBColor {
+    COLORS[index % COLORS.len()]
+}
+
 /// How a method looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Look {
@@ -53,7 +58,7 @@ impl Look {
     /// That of the method of this number.
     pub(super) fn of(index: usize) -> Self {
         Self {
-            color: COLORS[index % COLORS.len()],
+            color: color(index),
             shape: SHAPES[index % SHAPES.len()],
         }
     }

@@ -51,16 +51,16 @@ fn drawn(lines: &[Line]) -> String {
 }
 
 /// What a document shows.
-struct Shown {
+pub(super) struct Shown {
     size: Point,
-    texts: Vec<(String, Box2)>,
+    pub(super) texts: Vec<(String, Box2)>,
     /// Lines of the frame, baselines, bars and leaders; the grid is behind everything.
     lines: Vec<(Point, Point)>,
-    points: Vec<Box2>,
+    pub(super) points: Vec<Box2>,
 }
 
 impl Shown {
-    fn of(svg: &str) -> Self {
+    pub(super) fn of(svg: &str) -> Self {
         let document = roxmltree::Document::parse(svg).expect("XML");
         let mut shown = Self {
             size: (0, 0),
@@ -126,7 +126,7 @@ impl Shown {
     }
 
     /// Every pair of things that hide each other.
-    fn clashes(&self) -> Vec<String> {
+    pub(super) fn clashes(&self) -> Vec<String> {
         let mut clashes = Vec::new();
         let canvas = Box2 {
             left: 0,

@@ -190,7 +190,8 @@ impl Table {
     }
 }
 
-fn quoted(text: &str) -> String {
+/// A text as a field of comma-separated values.
+pub(crate) fn quoted(text: &str) -> String {
     match text.contains([',', '"', '\n']) {
         true => format!("\"{}\"", text.replace('"', "\"\"")),
         false => text.to_owned(),
@@ -218,7 +219,8 @@ fn percent(percent: f64) -> String {
     }
 }
 
-fn bytes(bytes: u64) -> String {
+/// A size in the unit that suits it.
+pub(crate) fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
     let mut size = bytes as f64;
     let mut unit = "B";
