@@ -18,6 +18,7 @@
 //! | [`records`] | the lines of `--input` |
 //! | [`hub`] | the Hugging Face Hub and its cache |
 //! | [`progress`] | bars and lines while a run goes on |
+//! | [`user_cache`] | the user's cache folder |
 //! | [`allocator`] | the allocator's settings |
 
 mod allocator;
@@ -35,6 +36,7 @@ mod records;
 mod results;
 mod tasks;
 mod team;
+mod user_cache;
 
 use std::process::ExitCode;
 

@@ -1,6 +1,6 @@
 //! A loaded base model with its tokenizer, and a task prepared for it.
 
-use std::path::PathBuf;
+use std::{fmt, path::PathBuf};
 
 use burn::tensor::{DType, Device};
 use pilotlight_data::{DataError, Head, Place, PrepareOptions, TaskData, Tokenizer};
@@ -34,6 +34,9 @@ pub struct Base {
 }
 
 impl Precision {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::F32, Self::F16, Self::Bf16];
+
     /// The type of tensors.
     pub fn dtype(self) -> DType {
         match self {
@@ -41,6 +44,16 @@ impl Precision {
             Self::F16 => DType::F16,
             Self::Bf16 => DType::BF16,
         }
+    }
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::Bf16 => "bf16",
+        })
     }
 }
 

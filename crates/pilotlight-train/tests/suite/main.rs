@@ -2,6 +2,7 @@
 
 mod adapters;
 mod common;
+mod precision;
 mod prediction;
 mod rates;
 mod replicas;
