@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use burn::tensor::DType;
-use pilotlight_train::{Tuned, Unobserved, evaluate};
+use pilotlight_train::{OptimizerKind, TrainConfig, Tuned, Unobserved, evaluate};
 use safetensors::{Dtype, SafeTensors};
 
 use crate::{
     common::{
-        Recorder, adapters, completions, lora, prefix, run, run_once, soft_prompt, texts,
-        train_losses, tuned_in, untuned,
+        Recorder, adapters, completions, lora, prefix, run, soft_prompt, texts, train_losses,
+        tuned_in, untuned,
     },
     training::plain,
 };
@@ -22,7 +22,10 @@ fn half_precision_bases_are_trained_on() {
         let tuned = Tuned::new(base, tuned.tuner, None, None);
         let data = completions();
         let before = evaluate(&tuned, &data, &data.train, 32, &mut Unobserved).expect("evaluated");
-        let outcome = run_once(tuned, &data, &plain(30, 8, 1));
+        let folder = tempfile::tempdir().expect("a folder");
+        let (config, mut recorder) = (plain(30, 8, 1), Recorder::default());
+        let outcome = run(tuned, &data, &config, folder.path(), false, &mut recorder);
+        let outcome = outcome.expect("a run");
         let after = evaluate(&outcome.tuned, &data, &data.train, 32, &mut Unobserved);
         let after = after.expect("evaluated");
         assert!(
@@ -31,6 +34,10 @@ fn half_precision_bases_are_trained_on() {
             after.loss,
             before.loss
         );
+        if !trained {
+            // Parameters and Adam's moments.
+            assert!(all_in_f32(&folder.path().join("checkpoints")) > 0);
+        }
     };
     for dtype in [DType::BF16, DType::F16] {
         case(dtype, soft_prompt(), false);
@@ -39,27 +46,30 @@ fn half_precision_bases_are_trained_on() {
     }
 }
 
+/// The loss of every step on a base of f16 (eleven bits) and bf16 (eight) beside that on one of f32.
 #[test]
-fn training_on_half_precision_is_that_of_f32() {
-    for (dtype, tolerance) in [(DType::F16, 2e-3), (DType::BF16, 2e-2)] {
-        for tuner in [soft_prompt(), prefix(), lora(0.0), adapters()] {
-            for data in [completions(), texts()] {
-                let folder = tempfile::tempdir().expect("a folder");
-                let losses = |dtype| {
-                    let tuned = tuned_in(dtype, tuner.clone());
-                    let config = plain(20, 8, 1);
-                    let mut recorder = Recorder::default();
-                    let outcome = run(tuned, &data, &config, folder.path(), false, &mut recorder);
-                    train_losses(&outcome.expect("a run"))
-                };
-                let expected = losses(DType::F32);
+fn losses_on_half_precision_are_those_of_f32() {
+    let config = TrainConfig {
+        // Unlike Adam it does not turn the rounding of a gradient near zero into a whole step.
+        optimizer: OptimizerKind::Sgd,
+        ..plain(10, 8, 1)
+    };
+    for tuner in [soft_prompt(), prefix(), lora(0.0), adapters()] {
+        for data in [completions(), texts()] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let losses = |dtype| {
+                let tuned = tuned_in(dtype, tuner.clone());
+                let mut recorder = Recorder::default();
+                let outcome = run(tuned, &data, &config, folder.path(), false, &mut recorder);
+                train_losses(&outcome.expect("a run"))
+            };
+            let expected = losses(DType::F32);
+            for (dtype, tolerance) in [(DType::F16, 1e-3), (DType::BF16, 1e-2)] {
                 let found = losses(dtype);
                 for (found, expected) in found.iter().zip(&expected) {
                     let share = (found - expected).abs() / expected;
-                    assert!(share <= tolerance, "{tuner}: {found}, not {expected}");
+                    assert!(share <= tolerance, "{tuner}, {dtype:?}: off by {share}");
                 }
-                let n_tensors = all_in_f32(&folder.path().join("checkpoints"));
-                assert!(n_tensors > 0, "parameters and optimizer state are kept");
             }
         }
     }
