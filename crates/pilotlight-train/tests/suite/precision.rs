@@ -34,7 +34,12 @@ fn half_precision_bases_are_trained_on() {
             after.loss,
             before.loss
         );
-        if !trained {
+        let warnings = recorder.warnings();
+        if trained {
+            let expected = format!("the base is trained in {dtype:?}");
+            assert!(warnings.iter().any(|text| text.starts_with(&expected)));
+        } else {
+            assert!(warnings.is_empty(), "{warnings:?}");
             // Parameters and Adam's moments.
             assert!(all_in_f32(&folder.path().join("checkpoints")) > 0);
         }
