@@ -1,6 +1,7 @@
 //! End-to-end and parity tests, and what they share.
 
 pub mod laws;
+pub mod measured;
 pub mod parity;
 pub mod probe;
 pub mod vocabulary;

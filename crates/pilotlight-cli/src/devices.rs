@@ -3,12 +3,24 @@
 //! A backend is compiled in by the cargo feature of its name. What is missing, a feature or the hardware, is said
 //! before a run begins: a driver that is not there must not end in a panic of a worker thread.
 
-use std::{fmt, panic, str::FromStr, thread};
+#[cfg(feature = "cpu")]
+mod cpu;
+mod found;
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+mod gpu;
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+mod kernels;
+mod probe;
 
-use burn::tensor::{Device, Tensor};
+use std::{fmt, path::Path, str::FromStr, sync::Once};
+
 use serde::Serialize;
 
+pub(crate) use found::Found;
+
 use crate::{console::Console, failure::Failure};
+use found::Open;
+use probe::quietly;
 
 /// The backends, those to be preferred first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -26,17 +38,6 @@ pub(crate) enum DeviceChoice {
     Auto,
     /// Device `index` of a backend.
     Given { backend: Backend, index: usize },
-}
-
-/// A device that was found and works.
-#[derive(Debug, Clone)]
-pub(crate) struct Found {
-    /// The device itself.
-    pub(crate) device: Device,
-    /// Its name, as the hardware gives it.
-    pub(crate) name: String,
-    /// Whether it is a card of its own; software that stands in for one is no reason to leave the CPU's own backend.
-    is_hardware: bool,
 }
 
 impl Backend {
@@ -72,73 +73,75 @@ impl Backend {
     }
 
     /// Its devices that work.
-    pub(crate) fn devices(self) -> Vec<Found> {
-        let found = quietly(|| match self {
+    pub(crate) fn devices(self) -> impl Iterator<Item = Found> {
+        let listed = self.listed().into_iter().enumerate();
+        listed.filter_map(move |(index, open)| Found::open(self, index, open))
+    }
+
+    /// Its devices, each of which may turn out not to work when it is opened.
+    fn listed(self) -> Vec<Open> {
+        let listed = quietly(|| match self {
             #[cfg(feature = "cuda")]
-            Self::Cuda => gpus(burn::tensor::DeviceType::Cuda),
+            Self::Cuda => gpu::cuda(),
             #[cfg(feature = "wgpu")]
-            Self::Wgpu => gpus(burn::tensor::DeviceType::Wgpu),
+            Self::Wgpu => gpu::wgpu(),
             #[cfg(feature = "cpu")]
-            Self::Cpu => {
-                let n_threads = thread::available_parallelism().map_or(1, usize::from);
-                vec![Found {
-                    device: Device::flex(),
-                    name: format!("flex, {n_threads} threads"),
-                    is_hardware: true,
-                }]
-            }
+            Self::Cpu => vec![cpu::device()],
             #[allow(unreachable_patterns)]
             _ => Vec::new(),
         });
-        let mut found = found.unwrap_or_default();
-        found.retain(|found| quietly(|| works(&found.device)) == Some(true));
-        found
+        listed.unwrap_or_default()
     }
-}
 
-#[cfg(any(feature = "cuda", feature = "wgpu"))]
-fn gpus(kind: burn::tensor::DeviceType) -> Vec<Found> {
-    let devices = Device::enumerate(kind).into_iter();
-    let found = devices.filter_map(|device| {
-        // Opens the device, which may fail for one of several.
-        let identity = quietly(|| device.identity())??;
-        Some(Found {
-            name: identity.name,
-            is_hardware: identity.physical.is_some(),
-            device,
-        })
-    });
-    found.collect()
-}
-
-/// Whether a computation comes out right.
-fn works(device: &Device) -> bool {
-    let sum = Tensor::<1>::from_floats([1.0, 2.0, 3.0], device).sum();
-    sum.try_into_vec_as::<f32>().is_ok_and(|sum| sum == [6.0])
-}
-
-/// The value of `probe`, or nothing if it panics. Backends panic in threads of their own where a driver is missing or
-/// broken; while this asks, nothing of it reaches the terminal.
-fn quietly<T>(probe: impl FnOnce() -> T) -> Option<T> {
-    let hook = panic::take_hook();
-    panic::set_hook(Box::new(|_| {}));
-    let value = panic::catch_unwind(panic::AssertUnwindSafe(probe));
-    panic::set_hook(hook);
-    value.ok()
+    /// Where it keeps what it learns about its kernels, or why nowhere; nothing if it makes none as it goes.
+    fn kernels(self) -> Option<Result<&'static Path, &'static str>> {
+        match self {
+            Self::Cpu => None,
+            #[cfg(any(feature = "cuda", feature = "wgpu"))]
+            Self::Cuda | Self::Wgpu => Some(kernels::folder()),
+            #[allow(unreachable_patterns)]
+            _ => None,
+        }
+    }
 }
 
 impl DeviceChoice {
-    /// The device of this choice; `auto` says on `console` which one it took.
-    pub(crate) fn open(self, console: &Console) -> Result<Device, Failure> {
-        self.find(console).map(|(_, found)| found.device)
+    /// Whether it is of a backend that makes kernels for a GPU as it goes.
+    pub(crate) fn makes_kernels(&self) -> bool {
+        matches!(
+            self,
+            Self::Given {
+                backend: Backend::Cuda | Backend::Wgpu,
+                ..
+            }
+        )
     }
 
-    /// The same with what was found, and as the choice that names it.
-    pub(crate) fn find(self, console: &Console) -> Result<(Self, Found), Failure> {
-        let (backend, index) = match self {
-            Self::Given { backend, index } => (backend, index),
-            Self::Auto => return automatic(console),
+    /// The device of this choice. `auto` says on `console` which one it took, and the first GPU of a process where it
+    /// keeps its kernels.
+    pub(crate) fn find(self, console: &Console) -> Result<Found, Failure> {
+        static SAID: Once = Once::new();
+        let found = match self {
+            Self::Given { backend, index } => self.given(backend, index)?,
+            Self::Auto => automatic(console)?,
         };
+        if let Self::Given { backend, .. } = found.choice
+            && let Some(folder) = backend.kernels()
+        {
+            let name = backend.name();
+            SAID.call_once(|| match folder {
+                Ok(folder) => {
+                    console.note(&format!("kernels for {name} are kept in {}", folder.display()));
+                }
+                Err(problem) => console.warn(&format!(
+                    "kernels for {name} are not kept for later runs: {problem}\nhint: set PILOT_CACHE to a folder"
+                )),
+            });
+        }
+        Ok(found)
+    }
+
+    fn given(self, backend: Backend, index: usize) -> Result<Found, Failure> {
         let name = backend.name();
         if !backend.is_compiled() {
             return Err(Failure::input(format!(
@@ -149,32 +152,31 @@ impl DeviceChoice {
                  lists them"
             )));
         }
-        let mut found = backend.devices();
-        if index < found.len() {
-            return Ok((self, found.swap_remove(index)));
-        }
-        Err(match found.len() {
-            0 => Failure::input(format!("device {self}: no such device works here"))
-                .hint(format!("`{name}` needs {}", backend.needs())),
-            n_found => Failure::input(format!(
-                "device {self}: there are {n_found} devices of `{name}`, counted from 0"
+        let listed = backend.listed();
+        let n_listed = listed.len();
+        if n_listed > 0 && index >= n_listed {
+            return Err(Failure::input(format!(
+                "device {self}: there are {n_listed} devices of `{name}`, counted from 0"
             ))
-            .hint("`pilot devices` lists them"),
-        })
+            .hint("`pilot devices` lists them"));
+        }
+        let open = listed.into_iter().nth(index);
+        open.and_then(|open| Found::open(backend, index, open))
+            .ok_or_else(|| {
+                Failure::input(format!("device {self}: no such device works here"))
+                    .hint(format!("`{name}` needs {}", backend.needs()))
+            })
     }
 }
 
-fn automatic(console: &Console) -> Result<(DeviceChoice, Found), Failure> {
-    for backend in Backend::ALL {
-        let mut found = backend.devices().into_iter().enumerate();
-        if let Some((index, found)) = found.find(|(_, found)| found.is_hardware) {
-            let choice = DeviceChoice::Given { backend, index };
-            console.note(&format!("device: {choice} ({})", found.name));
-            return Ok((choice, found));
-        }
-    }
-    Err(Failure::input("no device works here")
-        .hint("build the program with the feature `cpu`, which runs everywhere"))
+fn automatic(console: &Console) -> Result<Found, Failure> {
+    let mut devices = Backend::ALL.into_iter().flat_map(Backend::devices);
+    let Some(found) = devices.find(|found| found.is_hardware) else {
+        return Err(Failure::input("no device works here")
+            .hint("build the program with the feature `cpu`, which runs everywhere"));
+    };
+    console.note(&format!("device: {} ({})", found.choice, found.name));
+    Ok(found)
 }
 
 impl fmt::Display for DeviceChoice {
@@ -222,11 +224,5 @@ mod tests {
         for text in ["", "gpu", "cpu:1", "cuda:", "cuda:x", "cuda:-1", "wgpu:1:2"] {
             assert!(text.parse::<DeviceChoice>().is_err(), "{text}");
         }
-    }
-
-    #[test]
-    fn a_panic_of_a_probe_is_an_absence() {
-        assert_eq!(quietly(|| -> u8 { panic!("no driver") }), None);
-        assert_eq!(quietly(|| 1), Some(1));
     }
 }

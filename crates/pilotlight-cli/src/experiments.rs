@@ -1,10 +1,13 @@
 //! From the arguments of `train`, `eval`, `compare` and `data show` to the settings of their runs.
 
-use std::path::{Path, PathBuf};
+use std::{
+    cell::Cell,
+    path::{Path, PathBuf},
+};
 
 use burn::tensor::Device;
 use clap::Args;
-use pilotlight_compare::{CompareError, Experiment, Layers, Resolver};
+use pilotlight_compare::{CompareError, Experiment, Layers, Precision, Resolver};
 
 use crate::{console::Console, devices::DeviceChoice, failure::Failure, models};
 
@@ -103,7 +106,23 @@ pub(crate) fn alone(file: PathBuf) -> Layers {
 
 /// Finds models and devices for the runs of experiments.
 pub(crate) struct Machine<'a> {
-    pub(crate) console: &'a Console,
+    console: &'a Console,
+    opened: Cell<Option<DeviceChoice>>,
+}
+
+impl<'a> Machine<'a> {
+    /// A machine that says on `console` what it does.
+    pub(crate) fn new(console: &'a Console) -> Self {
+        Self {
+            console,
+            opened: Cell::new(None),
+        }
+    }
+
+    /// The device that was opened last.
+    pub(crate) fn opened(&self) -> Option<DeviceChoice> {
+        self.opened.get()
+    }
 }
 
 impl Resolver for Machine<'_> {
@@ -111,14 +130,17 @@ impl Resolver for Machine<'_> {
         models::folder(name, self.console).map_err(unresolved)
     }
 
-    fn device(&self, name: &str) -> Result<Device, CompareError> {
+    fn device(&self, name: &str, precision: Precision) -> Result<Device, CompareError> {
         let choice: DeviceChoice =
             name.parse()
                 .map_err(|problem: String| CompareError::Unresolved {
                     message: format!("`device`: there is no device `{name}`"),
                     hint: problem,
                 })?;
-        choice.open(self.console).map_err(unresolved)
+        let found = choice.find(self.console).map_err(unresolved)?;
+        found.check(precision, "base.dtype").map_err(unresolved)?;
+        self.opened.set(Some(found.choice));
+        Ok(found.device)
     }
 }
 

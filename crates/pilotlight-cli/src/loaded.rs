@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::DType;
 use clap::{Args, ValueEnum};
-use pilotlight_compare::{Base, BaseConfig, BaseInit, ModelSource, Precision, Resolver};
+use pilotlight_compare::{Base, BaseConfig, BaseInit, ModelSource, Precision};
 use pilotlight_data::Tokenizer;
 use pilotlight_train::{Tuned, load_tuned};
 use pilotlight_tuners::AnyTuner;
@@ -90,7 +90,7 @@ impl RawBase {
 
     /// Finds and loads the model with its tokenizer.
     pub(crate) fn load(&self, device: DeviceChoice, console: &Console) -> Result<Base, Failure> {
-        load_base(&self.model, self.precision(), device, console)
+        load_base(&self.model, Some(self.precision()), device, console)
     }
 }
 
@@ -118,13 +118,18 @@ impl RawModel {
     }
 }
 
-/// Finds and loads a model with its tokenizer: by its folder, by a name, or from inside this program.
+/// Finds and loads a model with its tokenizer: by its folder, by a name, or from inside this program. Without a `dtype`
+/// it takes as little memory as the device allows.
 pub(crate) fn load_base(
     model: &str,
-    dtype: Precision,
+    dtype: Option<Precision>,
     device: DeviceChoice,
     console: &Console,
 ) -> Result<Base, Failure> {
+    let found = device.find(console)?;
+    if let Some(dtype) = dtype {
+        found.check(dtype, "--dtype")?;
+    }
     let model = match model.starts_with(EMBEDDED) {
         true => model.to_owned(),
         false => models::folder(model, console)?
@@ -134,13 +139,16 @@ pub(crate) fn load_base(
     let config = BaseConfig {
         model,
         train: Vec::new(),
-        dtype,
+        dtype: dtype.unwrap_or_else(|| found.smallest()),
         init: BaseInit::Pretrained,
         save: None,
     };
-    let machine = Machine { console };
-    let device = machine.device(&device.to_string())?;
-    Ok(Base::load(&config, 0, &machine, &device)?)
+    Ok(Base::load(
+        &config,
+        0,
+        &Machine::new(console),
+        &found.device,
+    )?)
 }
 
 impl Loaded {

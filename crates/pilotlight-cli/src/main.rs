@@ -20,6 +20,7 @@
 //! | [`hub`] | the Hugging Face Hub and its cache |
 //! | [`progress`] | bars and lines while a run goes on |
 //! | [`child`] | a process that another `pilot` has started |
+//! | [`user_cache`] | the user's cache folder |
 //! | [`allocator`] | the allocator's settings |
 
 mod allocator;
@@ -39,6 +40,7 @@ mod records;
 mod results;
 mod tasks;
 mod team;
+mod user_cache;
 
 use std::process::ExitCode;
 

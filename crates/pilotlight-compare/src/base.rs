@@ -34,6 +34,9 @@ pub struct Base {
 }
 
 impl Precision {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::F32, Self::F16, Self::Bf16];
+
     /// The type of tensors.
     pub fn dtype(self) -> DType {
         match self {

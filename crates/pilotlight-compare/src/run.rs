@@ -120,7 +120,10 @@ impl Run<'_> {
         let config = self.config;
         let start = Instant::now();
         observer.stage(Stage::Load);
-        let device = self.options.resolver.device(&config.device)?;
+        let device = self
+            .options
+            .resolver
+            .device(&config.device, config.base.dtype)?;
         let base = Base::load(&config.base, config.seed, self.options.resolver, &device)?;
         self.seconds.load = start.elapsed().as_secs_f64();
 

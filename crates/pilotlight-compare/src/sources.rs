@@ -8,6 +8,7 @@ use pilotlight_data::{DataConfig, DataSource, DataSources};
 use crate::{
     embedded,
     error::{CompareError, Problem},
+    experiment::Precision,
 };
 
 /// What an experiment names and this crate cannot know: models beyond this machine, and devices.
@@ -19,12 +20,12 @@ pub trait Resolver {
     /// Why there is no such model, as a message with a hint.
     fn model(&self, name: &str) -> Result<PathBuf, CompareError>;
 
-    /// The device of a name such as `auto` or `cpu`, without autodiff.
+    /// The device of a name such as `auto` or `cpu`, without autodiff, on which a base of `precision` is to be loaded.
     ///
     /// # Errors
     ///
-    /// Why it cannot be used.
-    fn device(&self, name: &str) -> Result<Device, CompareError>;
+    /// Why it cannot be used, or that it does not compute in `precision` ([`Device::supports_dtype`]).
+    fn device(&self, name: &str, precision: Precision) -> Result<Device, CompareError>;
 }
 
 /// Where a model comes from.

@@ -10,11 +10,15 @@
 //! The language-model head runs at the states that predict a trained token and nowhere else. Where there are many
 //! (texts to be learned as a whole), it runs in chunks, each of which is carried back to its states at once: the
 //! scores `[n, n_vocab]` of all states never exist together.
+//!
+//! Scores, loss and the gradients of what is trained are in f32 whatever the base is in. In f16, whose smallest number
+//! is 6e-8, gradients of states would vanish on their way through the base: there the loss is multiplied before and the
+//! gradients are divided behind (Micikevicius et al. 2018, Mixed Precision Training).
 
 use burn::{
-    module::Module,
+    module::{Module, ModuleVisitor, Param},
     optim::{GradientsAccumulator, GradientsParams},
-    tensor::{Tensor, activation::log_softmax},
+    tensor::{DType, Tensor, activation::log_softmax},
 };
 
 use crate::{
@@ -39,7 +43,51 @@ pub(crate) fn chunk_rows(n_vocab: usize) -> usize {
 
 /// The sum over `items` of `-log p`, times `weight`, and its gradients.
 pub(crate) fn backward(tuned: &Tuned, items: &[&Item], weight: f64) -> BatchLoss {
-    backward_in_chunks(tuned, items, weight, chunk_rows(tuned.base.spec().n_vocab))
+    let scale = loss_scale(tuned.base.word_embeddings().dtype());
+    let chunk = chunk_rows(tuned.base.spec().n_vocab);
+    let scaled = backward_in_chunks(tuned, items, weight * scale, chunk);
+    match scale == 1.0 {
+        true => scaled,
+        false => scaled.divided(tuned, scale),
+    }
+}
+
+/// What the loss on a base of this element type is multiplied by: a power of two, which costs no digits. In f16 it
+/// leaves gradients of states up to 64 below the largest number.
+fn loss_scale(dtype: DType) -> f64 {
+    match dtype {
+        DType::F16 => 1024.0,
+        _ => 1.0,
+    }
+}
+
+impl BatchLoss {
+    /// Loss and gradients divided by `scale`, the gradients in f32.
+    fn divided(self, tuned: &Tuned, scale: f64) -> Self {
+        struct Divide {
+            gradients: GradientsParams,
+            divided: GradientsParams,
+            scale: f64,
+        }
+        impl ModuleVisitor for Divide {
+            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+                if let Some(gradient) = self.gradients.remove::<D>(param.id) {
+                    let divided = gradient.cast(DType::F32).div_scalar(self.scale);
+                    self.divided.register(param.id, divided);
+                }
+            }
+        }
+        let mut divide = Divide {
+            gradients: self.gradients,
+            divided: GradientsParams::new(),
+            scale,
+        };
+        tuned.visit(&mut divide);
+        Self {
+            loss: self.loss.div_scalar(scale),
+            gradients: divide.divided,
+        }
+    }
 }
 
 fn backward_in_chunks(tuned: &Tuned, items: &[&Item], weight: f64, chunk: usize) -> BatchLoss {
@@ -131,13 +179,15 @@ mod tests {
     use super::*;
     use crate::parameters::{gradient_norm, trained_shapes};
 
-    fn tuned(tuner: serde_json::Value, trained: bool) -> Tuned {
+    fn tuned(tuner: serde_json::Value, trained: bool, dtype: DType) -> Tuned {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("../pilotlight-transformer/tests/goldens/llama_tied");
         let device = Device::default();
-        let base = load_folder(&folder, &LoadOptions::new(&device))
-            .expect("the model")
-            .model;
+        let options = LoadOptions {
+            dtype,
+            ..LoadOptions::new(&device)
+        };
+        let base = load_folder(&folder, &options).expect("the model").model;
         let config: TunerConfig = serde_json::from_value(tuner).expect("a tuner");
         let context = InitContext {
             base: &base,
@@ -149,9 +199,8 @@ mod tests {
         Tuned::new(base.set_trained(&|_| trained), tuner, None, None).train()
     }
 
-    #[test]
-    fn chunks_have_the_loss_and_the_gradients_of_the_whole() {
-        let items: Vec<Item> = [&[3, 4, 5, 6, 7][..], &[8, 9], &[10, 11, 12]]
+    fn texts() -> Vec<Item> {
+        [&[3, 4, 5, 6, 7][..], &[8, 9], &[10, 11, 12]]
             .map(|ids| Example {
                 input: TokenRow::new(ids.to_vec()),
                 target: Target::Text,
@@ -159,12 +208,46 @@ mod tests {
             })
             .iter()
             .map(|example| Item::of_example(example, None))
-            .collect();
+            .collect()
+    }
+
+    #[test]
+    fn gradients_of_many_tokens_do_not_vanish_in_half_precision() {
+        let items = texts();
         let items: Vec<&Item> = items.iter().collect();
         let prompt =
             serde_json::json!({ "method": "soft-prompt", "prompt_length": 2, "init": "random"});
         let none = serde_json::json!({"method": "none"});
-        for tuned in [tuned(none.clone(), true), tuned(prompt, false)] {
+        for (keys, trained) in [(prompt, false), (none, true)] {
+            for dtype in [DType::F16, DType::BF16] {
+                let tuned = tuned(keys.clone(), trained, dtype);
+                let norm_at = |weight: f64| {
+                    let batch = backward(&tuned, &items, weight);
+                    let norm = gradient_norm(&tuned, &batch.gradients).expect("gradients");
+                    let values = [batch.loss, norm].map(|it| f64::from(it.into_scalar::<f32>()));
+                    values.map(|value| value / weight)
+                };
+                // As in a batch of a million tokens.
+                let [loss, norm] = norm_at(1e-6);
+                let [expected_loss, expected_norm] = norm_at(1.0);
+                assert!((loss / expected_loss - 1.0).abs() < 1e-5);
+                let share = norm / expected_norm;
+                assert!((share - 1.0).abs() < 2e-2, "{dtype:?}: {share} of the norm");
+            }
+        }
+    }
+
+    #[test]
+    fn chunks_have_the_loss_and_the_gradients_of_the_whole() {
+        let items = texts();
+        let items: Vec<&Item> = items.iter().collect();
+        let prompt =
+            serde_json::json!({ "method": "soft-prompt", "prompt_length": 2, "init": "random"});
+        let none = serde_json::json!({"method": "none"});
+        for tuned in [
+            tuned(none, true, DType::F32),
+            tuned(prompt, false, DType::F32),
+        ] {
             let whole = backward_in_chunks(&tuned, &items, 0.25, 7);
             assert_eq!(whole.gradients.len(), trained_shapes(&tuned).len());
             let expected: f32 = whole.loss.into_scalar();

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Instant};
 use burn::{
     module::Module,
     optim::{GradientsAccumulator, GradientsParams},
-    tensor::{Device, Tensor},
+    tensor::{DType, Device, Tensor},
 };
 use rand_chacha::{
     ChaCha8Rng,
@@ -117,6 +117,15 @@ impl<'a> Run<'a> {
                     job.observer.event(&Event::Warning(text));
                 }
             }
+        }
+
+        let dtype = tuned.base.word_embeddings().dtype();
+        if dtype != DType::F32 && !trained_shapes(&tuned.base).is_empty() {
+            let text = format!(
+                "the base is trained in {dtype:?}, which loses updates smaller than its last digit: \
+                 `base.dtype = \"f32\"` keeps them"
+            );
+            job.observer.event(&Event::Warning(text));
         }
 
         let settings = settings::of_run(&tuned, &job, &items)?;

@@ -148,7 +148,7 @@ impl Tuned {
             Pooling::Last => select(hidden, |row| row.len - 1),
             Pooling::Mean => token_mean(hidden),
         };
-        head.forward(pooled).cast(DType::F32)
+        head.forward(pooled)
     }
 }
 

@@ -2,10 +2,20 @@
 
 use std::{fmt, path::PathBuf};
 
+use burn::tensor::DType;
+
 /// A model could not be loaded, changed or saved.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
+    /// The device does not compute in the element type that is asked for.
+    #[error("the device does not compute models in {dtype:?}\nhint: it computes in {usable:?}")]
+    Type {
+        /// The element type.
+        dtype: DType,
+        /// Those in which the device computes.
+        usable: Vec<DType>,
+    },
     /// A file or folder could not be read or written.
     #[error("cannot {action} {}", path.display())]
     Io {

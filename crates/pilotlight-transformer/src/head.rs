@@ -11,7 +11,6 @@ use burn::{
 use crate::{
     checkpoint::Checkpoint,
     error::{List, LoadError},
-    load::LoadOptions,
     parameters::{LoadReport, ParameterTable},
     random::Normal,
 };
@@ -27,7 +26,10 @@ pub(crate) struct HeadConfig {
     pub(crate) dense: Option<&'static str>,
 }
 
-/// Scores of classes: `W x + b`, behind `tanh(V x + c)` where the family has that layer.
+/// The element type of a head. It is small and mostly trained, so that it keeps all digits whatever the model has.
+const HEAD_TYPE: DType = DType::F32;
+
+/// Scores of classes: `W x + b`, behind `tanh(V x + c)` where the family has that layer. It computes in f32.
 #[derive(Module, Debug)]
 pub struct ClassificationHead {
     dense: Option<Linear>,
@@ -65,12 +67,11 @@ impl HeadConfig {
         n_labels: usize,
         seed: u64,
         device: &Device,
-        dtype: DType,
     ) -> ClassificationHead {
         let head = self.init(d_model, n_labels, device);
         let parameters = head.parameters.clone();
         let mut normal = Normal::new(seed);
-        let head = parameters.fill(head, device, dtype, &mut |parameter, shape| {
+        let head = parameters.fill(head, device, HEAD_TYPE, &mut |parameter, shape| {
             normal.values(parameter.init, 0.02, shape.num_elements())
         });
         head.set_require_grad(true)
@@ -88,12 +89,12 @@ impl HeadConfig {
         d_model: usize,
         n_labels: usize,
         checkpoint: &Checkpoint<'_>,
-        options: &LoadOptions,
+        device: &Device,
         report: &mut LoadReport,
     ) -> ClassificationHead {
-        let head = self.init(d_model, n_labels, &options.device);
+        let head = self.init(d_model, n_labels, device);
         let parameters = head.parameters.clone();
-        parameters.load(head, checkpoint, &options.device, options.dtype, report)
+        parameters.load(head, checkpoint, device, HEAD_TYPE, report)
     }
 }
 
@@ -101,8 +102,9 @@ impl ClassificationHead {
     /// # Shapes
     ///
     /// - pooled: `[n_batch, d_model]`
-    /// - result: `[n_batch, n_labels]`
+    /// - result: `[n_batch, n_labels]`, f32
     pub fn forward(&self, pooled: Tensor<2>) -> Tensor<2> {
+        let pooled = pooled.cast(HEAD_TYPE);
         let pooled = match &self.dense {
             Some(dense) => dense.forward(pooled).tanh(),
             None => pooled,

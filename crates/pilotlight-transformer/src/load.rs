@@ -24,9 +24,12 @@ pub const CONFIG_FILE: &str = "config.json";
 pub struct LoadOptions {
     /// Where the parameters live.
     pub device: Device,
-    /// The element type of all parameters: f32, f16 or bf16.
+    /// The element type of all parameters but those of a classification head: f32, f16 or bf16.
     pub dtype: DType,
 }
+
+/// The element types that the parameters of a model may have.
+const DTYPES: [DType; 3] = [DType::F32, DType::F16, DType::BF16];
 
 impl LoadOptions {
     /// Parameters as f32.
@@ -34,6 +37,20 @@ impl LoadOptions {
         Self {
             device: device.clone(),
             dtype: DType::F32,
+        }
+    }
+
+    fn check(&self) -> Result<(), LoadError> {
+        let usable = DTYPES.into_iter();
+        let usable: Vec<_> = usable
+            .filter(|dtype| self.device.supports_dtype(*dtype))
+            .collect();
+        match usable.contains(&self.dtype) {
+            true => Ok(()),
+            false => Err(LoadError::Type {
+                dtype: self.dtype,
+                usable,
+            }),
         }
     }
 }
@@ -55,9 +72,11 @@ pub struct Pretrained {
 ///
 /// # Errors
 ///
-/// Fails if a file is missing or damaged, the family is not supported, a value of the configuration makes no sense,
-/// or any tensor is missing, misshapen or unknown; lists everything that is wrong with the tensors.
+/// Fails if the device does not compute in the element type, a file is missing or damaged, the family is not supported,
+/// a value of the configuration makes no sense, or any tensor is missing, misshapen or unknown; lists everything that is
+/// wrong with the tensors.
 pub fn load_folder(folder: &Path, options: &LoadOptions) -> Result<Pretrained, LoadError> {
+    options.check()?;
     let config = read_config(folder)?;
     let checkpoint = Checkpoint::open_folder(folder)?;
     load(&config, &checkpoint, options)
@@ -74,6 +93,7 @@ pub fn load_bytes(
     weights: &[u8],
     options: &LoadOptions,
 ) -> Result<Pretrained, LoadError> {
+    options.check()?;
     let config = Config::parse(&PathBuf::from(name).join(CONFIG_FILE), config)?;
     let checkpoint = Checkpoint::from_bytes(name, weights)?;
     load(&config, &checkpoint, options)
@@ -84,12 +104,14 @@ pub fn load_bytes(
 ///
 /// # Errors
 ///
-/// Fails if the configuration is missing, of no supported family, or makes no sense.
+/// Fails if the device does not compute in the element type, or the configuration is missing, of no supported family, or
+/// makes no sense.
 pub fn init_random(
     folder: &Path,
     seed: u64,
     options: &LoadOptions,
 ) -> Result<Pretrained, LoadError> {
+    options.check()?;
     let config = read_config(folder)?;
     // A model for pretraining has every part but a classification head.
     let (family, blueprint) = read_blueprint(&config, &|_| true)?;
@@ -206,7 +228,7 @@ fn load(
     let network = parameters.load(network, checkpoint, device, *dtype, &mut report);
     let head = head_config
         .n_labels(checkpoint)
-        .map(|n_labels| head_config.load(spec.d_model, n_labels, checkpoint, options, &mut report));
+        .map(|n_labels| head_config.load(spec.d_model, n_labels, checkpoint, device, &mut report));
     let labels = head.as_ref().map(|head| config.labels(head.n_labels()));
 
     report.add_unexpected(checkpoint, &parameters);

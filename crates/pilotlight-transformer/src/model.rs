@@ -163,11 +163,9 @@ impl Model {
 
     /// A classification head with fresh weights from N(0, 0.02), as the model's family has it; trainable.
     pub fn fresh_head(&self, n_labels: usize, seed: u64) -> ClassificationHead {
-        let words = self.word_embeddings();
+        let device = self.word_embeddings().device();
         let d_model = self.info.spec.d_model;
-        self.info
-            .head
-            .fresh(d_model, n_labels, seed, &words.device(), words.dtype())
+        self.info.head.fresh(d_model, n_labels, seed, &device)
     }
 
     /// The Hugging Face names of all parameters; those of a tied head once, as the word embeddings.

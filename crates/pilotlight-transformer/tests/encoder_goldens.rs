@@ -341,3 +341,25 @@ fn half_precision_is_close() {
         assert_close(&values(first), &golden.states[0][..1], 0.1);
     }
 }
+
+#[test]
+fn a_head_on_half_precision_computes_in_f32() {
+    let (_, golden) = load("bert_classifier");
+    for dtype in [DType::F16, DType::BF16] {
+        let options = LoadOptions {
+            dtype,
+            ..LoadOptions::new(&Device::default())
+        };
+        let Pretrained { model, head, .. } =
+            load_folder(&folder("bert_classifier"), &options).expect("a model");
+        let hidden = model.forward(&golden.token_rows(), &Identity);
+        for head in [head.expect("a head"), model.fresh_head(4, 1)] {
+            let pooled = pooled(&model, &hidden).expect("a pooler");
+            assert_eq!(pooled.dtype(), dtype);
+            assert_eq!(head.forward(pooled).dtype(), DType::F32);
+            for (name, data) in head.export() {
+                assert_eq!(data.dtype(), DType::F32, "{name}");
+            }
+        }
+    }
+}

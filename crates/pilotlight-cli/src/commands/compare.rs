@@ -123,7 +123,7 @@ impl Methods {
 
     /// Looks for mistakes of all methods before hours go into the first one.
     fn check(&self, console: &Console) -> Result<(), Failure> {
-        let machine = Machine { console };
+        let machine = Machine::new(console);
         let mut loaded: Option<Base> = None;
         let mut last = None;
         for (name, method) in &self.comparison.methods {
@@ -138,7 +138,7 @@ impl Methods {
             if last.as_ref() != Some(&key) {
                 // One at a time: two would need twice the memory.
                 drop(loaded.take());
-                let device = machine.device(&config.device)?;
+                let device = machine.device(&config.device, config.base.dtype)?;
                 loaded = Some(Base::load(&config.base, config.seed, &machine, &device)?);
                 last = Some(key);
             }

@@ -2,11 +2,12 @@
 
 use clap::Args;
 use comfy_table::{Table, presets};
+use pilotlight_compare::Precision;
 use serde::Serialize;
 
 use crate::{
     console::{Console, Output},
-    devices::{Backend, DeviceChoice},
+    devices::Backend,
     failure::Failure,
 };
 
@@ -26,56 +27,77 @@ struct Row {
     compiled: bool,
     device: Option<String>,
     name: Option<String>,
+    memory_bytes: Option<u64>,
+    dtypes: Vec<Precision>,
 }
 
 /// Prints all backends and their devices.
 pub(crate) fn run(raw: &RawDevices, console: &Console) -> Result<(), Failure> {
     let rows: Vec<Row> = Backend::ALL.into_iter().rev().flat_map(rows).collect();
     let mut output = Output::open();
-    if raw.json {
-        output.json(&rows)?;
-    } else {
-        let mut table = Table::new();
-        table.load_style(presets::NOTHING);
-        let heading = |text: &str| console.output_style().strong(text);
-        table.set_header([heading("device"), heading("hardware"), String::new()]);
-        for row in rows {
-            let remark = match (row.compiled, &row.device) {
-                (false, _) => format!(
-                    "not compiled in: build with --features {}",
-                    row.backend.name()
-                ),
-                (true, None) => format!("not found: it needs {}", row.backend.needs()),
-                (true, Some(_)) => String::new(),
-            };
-            table.add_row([
-                row.device.unwrap_or_else(|| row.backend.name().to_owned()),
-                row.name.unwrap_or_else(|| "-".to_owned()),
-                remark,
-            ]);
-        }
-        output.line(&table.trim_fmt())?;
+    match raw.json {
+        true => output.json(&rows)?,
+        false => output.line(&table(&rows, console).trim_fmt())?,
     }
     output.flush()
 }
 
 fn rows(backend: Backend) -> Vec<Row> {
-    let found = backend.devices().into_iter().enumerate();
-    let rows: Vec<Row> = found
-        .map(|(index, found)| Row {
-            backend,
-            compiled: true,
-            device: Some(DeviceChoice::Given { backend, index }.to_string()),
-            name: Some(found.name),
-        })
-        .collect();
+    let found = backend.devices().map(|found| Row {
+        backend,
+        compiled: true,
+        device: Some(found.choice.to_string()),
+        name: Some(found.name),
+        memory_bytes: found.memory_bytes,
+        dtypes: found.dtypes,
+    });
+    let rows: Vec<Row> = found.collect();
     if rows.is_empty() {
         return vec![Row {
             backend,
             compiled: backend.is_compiled(),
             device: None,
             name: None,
+            memory_bytes: None,
+            dtypes: Vec::new(),
         }];
     }
     rows
+}
+
+fn table(rows: &[Row], console: &Console) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    let headings = ["device", "hardware", "memory", "computes in"];
+    let headings = headings.map(|text| console.output_style().strong(text));
+    table.set_header(headings.into_iter().chain([String::new()]));
+    for row in rows {
+        let remark = match (row.compiled, &row.device) {
+            (false, _) => format!(
+                "not compiled in: build with --features {}",
+                row.backend.name()
+            ),
+            (true, None) => format!("not found: it needs {}", row.backend.needs()),
+            (true, Some(_)) => String::new(),
+        };
+        let dtypes: Vec<String> = row.dtypes.iter().map(Precision::to_string).collect();
+        let memory = row.memory_bytes.map(gibibytes);
+        let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+        table.add_row([
+            or_dash(
+                row.device
+                    .clone()
+                    .or_else(|| Some(row.backend.name().to_owned())),
+            ),
+            or_dash(row.name.clone()),
+            or_dash(memory),
+            or_dash(Some(dtypes.join(", ")).filter(|dtypes| !dtypes.is_empty())),
+            remark,
+        ]);
+    }
+    table
+}
+
+fn gibibytes(bytes: u64) -> String {
+    format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30))
 }

@@ -123,10 +123,10 @@ impl Eval {
 
     pub(crate) fn run(self, console: &Console) -> Result<(), Failure> {
         let Experiment { config, origins } = &self.experiment;
-        let machine = Machine { console };
-        let mut progress = RunProgress::new(console);
+        let machine = Machine::new(console);
+        let mut progress = RunProgress::new(console, &machine);
         progress.stage(Stage::Load);
-        let device = machine.device(&config.device)?;
+        let device = machine.device(&config.device, config.base.dtype)?;
         let base = Base::load(&config.base, config.seed, &machine, &device)?;
         progress.stage(Stage::Prepare);
         let data = base.prepare(config, origins)?;

@@ -9,7 +9,7 @@ use burn::{
 use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{BinaryBytes, HumanCount};
-use pilotlight_compare::{ModelSource, Precision};
+use pilotlight_compare::ModelSource;
 use pilotlight_core::ModelSpec;
 use pilotlight_data::Tokenizer;
 use pilotlight_transformer::Model;
@@ -83,8 +83,7 @@ impl Inspect {
         for what in &raw.method {
             methods.extend(read_methods(what)?);
         }
-        // Half the memory: nothing is computed here.
-        let base = load_base(&raw.model, Precision::Bf16, device, console)?;
+        let base = load_base(&raw.model, None, device, console)?;
         if methods.is_empty() {
             methods = usual(&base.model)?;
         }

@@ -72,12 +72,11 @@ impl Train {
         if self.of_comparison {
             end_with_parent();
         }
-        let machine = Machine {
-            console: &match self.of_comparison {
-                true => console.silent(),
-                false => *console,
-            },
+        let of_machine = match self.of_comparison {
+            true => console.silent(),
+            false => *console,
         };
+        let machine = Machine::new(&of_machine);
         let options = RunOptions {
             resolver: &machine,
             origins: &self.experiment.origins,
@@ -85,7 +84,7 @@ impl Train {
             untuned: false,
             keep_checkpoints: !self.of_comparison,
         };
-        let mut progress = RunProgress::new(console);
+        let mut progress = RunProgress::new(console, &machine);
         let result = run(&self.experiment.config, &self.out, &options, &mut progress);
         drop(progress);
         let result = result?;

@@ -11,7 +11,7 @@
 
 use std::{env, ffi::OsString, path::PathBuf};
 
-use crate::failure::Failure;
+use crate::{failure::Failure, user_cache::user_cache};
 
 /// The hub as the environment describes it.
 #[derive(Clone)]
@@ -36,10 +36,7 @@ impl Hub {
                 Failure::input(format!("the environment variable {name} is not UTF-8"))
             })
         };
-        let home = path("HF_HOME")
-            .or_else(|| Some(path("XDG_CACHE_HOME")?.join("huggingface")))
-            .or_else(|| Some(path("HOME")?.join(".cache/huggingface")))
-            .or_else(|| Some(path("USERPROFILE")?.join(".cache/huggingface")));
+        let home = path("HF_HOME").or_else(|| Some(user_cache(&variable)?.join("huggingface")));
         let Some(home) = home else {
             return Err(
                 Failure::input("there is no home folder for the cache of the hub")

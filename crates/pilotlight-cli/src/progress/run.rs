@@ -7,12 +7,13 @@ use pilotlight_compare::{RunObserver, Stage};
 use pilotlight_train::{Event, Observer};
 
 use super::Pace;
-use crate::console::Console;
+use crate::{console::Console, devices::DeviceChoice, experiments::Machine};
 
 /// Shows how a run goes on: a bar with loss, examples a second and the time that is left; without a terminal a line
 /// now and then.
-pub(crate) struct RunProgress {
+pub(crate) struct RunProgress<'a> {
     console: Console,
+    machine: &'a Machine<'a>,
     bar: ProgressBar,
     pace: Pace,
     stage: Stage,
@@ -23,14 +24,15 @@ pub(crate) struct RunProgress {
     n_examples: usize,
 }
 
-impl RunProgress {
-    pub(crate) fn new(console: &Console) -> Self {
+impl<'a> RunProgress<'a> {
+    pub(crate) fn new(console: &Console, machine: &'a Machine<'a>) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         if console.draws() {
             bar.set_draw_target(ProgressDrawTarget::stderr());
         }
         Self {
             console: *console,
+            machine,
             bar,
             pace: Pace::new(),
             stage: Stage::Load,
@@ -86,7 +88,7 @@ impl RunProgress {
     }
 }
 
-impl Observer for RunProgress {
+impl Observer for RunProgress<'_> {
     fn event(&mut self, event: &Event) {
         match event {
             Event::Start {
@@ -100,6 +102,11 @@ impl Observer for RunProgress {
                 self.line(&format!(
                     "training {n_trained} parameters on {n_examples} examples in {n_steps} steps"
                 ));
+                let device = self.machine.opened();
+                if let Some(device) = device.filter(DeviceChoice::makes_kernels) {
+                    // It may take minutes, in which nothing else moves.
+                    self.line(&format!("preparing kernels for {device} (first step)"));
+                }
             }
             Event::Resume { step } => self.line(&format!("going on behind step {step}")),
             Event::Step {
@@ -141,7 +148,7 @@ impl Observer for RunProgress {
     }
 }
 
-impl RunObserver for RunProgress {
+impl RunObserver for RunProgress<'_> {
     fn stage(&mut self, stage: Stage) {
         self.stage = stage;
         let name = match stage {
@@ -164,7 +171,7 @@ impl RunObserver for RunProgress {
     }
 }
 
-impl Drop for RunProgress {
+impl Drop for RunProgress<'_> {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }

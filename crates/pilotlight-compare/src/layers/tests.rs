@@ -91,6 +91,7 @@ fn later_layers_are_stronger() {
             ("PILOT_TRAIN__STEPS", "20"),
             ("PILOT_TRAIN__BATCH_SIZE", "4"),
             ("PILOT_SEED", "9"),
+            ("PILOT_CACHE", "not a setting"),
             ("PILOT_DATA", "not a setting"),
             ("PATH", "not ours"),
         ])

@@ -9,7 +9,7 @@ use std::{
 };
 
 use burn::tensor::{DType, Device};
-use pilotlight_compare::{CompareError, Experiment, Layers, Resolver};
+use pilotlight_compare::{CompareError, Experiment, Layers, Precision, Resolver};
 use pilotlight_transformer::{LoadOptions, init_random, save_folder};
 
 /// A decoder for the byte-level tokenizer of the fixtures.
@@ -41,7 +41,7 @@ impl Resolver for Local {
         })
     }
 
-    fn device(&self, _name: &str) -> Result<Device, CompareError> {
+    fn device(&self, _name: &str, _precision: Precision) -> Result<Device, CompareError> {
         Ok(Device::default())
     }
 }

@@ -24,6 +24,14 @@ pub(crate) fn lora(dropout: f64) -> Value {
     json!({ "method": "lora", "rank": 2, "dropout": dropout })
 }
 
+pub(crate) fn prefix() -> Value {
+    json!({ "method": "prefix", "prefix_length": 2, "std": 0.5 })
+}
+
+pub(crate) fn adapters() -> Value {
+    json!({ "method": "bottleneck", "bottleneck_dim": 4 })
+}
+
 pub(crate) fn untuned() -> Value {
     json!({ "method": "none" })
 }

@@ -183,3 +183,22 @@ fn an_index_that_does_not_fit_its_shards_is_refused() {
         "gone.safetensors",
     );
 }
+
+#[test]
+fn an_element_type_in_which_nothing_is_computed_is_refused() {
+    let options = LoadOptions {
+        dtype: DType::I32,
+        ..options()
+    };
+    let loaded = load_folder(&golden("llama"), &options);
+    let made = init_random(&golden("llama"), 1, &options);
+    for refused in [loaded, made] {
+        let Err(error @ LoadError::Type { .. }) = refused else {
+            panic!("{refused:?}");
+        };
+        assert_eq!(
+            error.to_string(),
+            "the device does not compute models in I32\nhint: it computes in [F32, F16, BF16]"
+        );
+    }
+}

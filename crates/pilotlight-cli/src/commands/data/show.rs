@@ -88,8 +88,8 @@ impl Show {
 
     pub(crate) fn run(self, console: &Console) -> Result<(), Failure> {
         let Experiment { config, origins } = &self.experiment;
-        let machine = Machine { console };
-        let device = machine.device(&config.device)?;
+        let machine = Machine::new(console);
+        let device = machine.device(&config.device, config.base.dtype)?;
         let base = Base::load(&config.base, config.seed, &machine, &device)?;
         let data = base.prepare(config, origins)?;
         let tuned = tuned(&base, config, &data)?;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use pilotlight_compare::{Base, Precision};
+use pilotlight_compare::Base;
 use pilotlight_train::trains_base;
 use pilotlight_tuners::{
     BaseInfo, SoftPrompt, TaskType, TunerError, save_adapter,
@@ -102,8 +102,7 @@ fn combine(
         Some(model) => model.clone(),
         None => model_of(&folders[0])?,
     };
-    // Only shape and words are needed: half the memory.
-    let base = load_base(&model, Precision::Bf16, device, console)?;
+    let base = load_base(&model, None, device, console)?;
     let mut prompts = Vec::with_capacity(folders.len());
     for folder in &folders {
         let saved = SavedPrompt::load(folder, &base)?;
