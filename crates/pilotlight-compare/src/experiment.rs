@@ -6,7 +6,13 @@ use pilotlight_train::TrainConfig;
 use pilotlight_tuners::TunerConfig;
 use serde::{Deserialize, Serialize};
 
-use crate::{run::BOOTSTRAP_SEED, statistics::Bootstrap};
+use crate::{
+    budget::Budget,
+    layers::{Experiment, Origins},
+    run::BOOTSTRAP_SEED,
+    search::SearchConfig,
+    statistics::Bootstrap,
+};
 
 /// All settings of one run: what `resolved.toml` holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -87,6 +93,9 @@ pub struct ReportConfig {
     /// Whether the model is tested as it is: nothing is trained or saved.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub test_only: bool,
+    /// Whether the model is trained to see what it reaches on the validation examples: it is neither tested nor saved.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub trial: bool,
     /// Whether a test set that `data.limit_test` shortens is also tested as a whole.
     pub whole_test: bool,
     /// Resamples of the bootstrap interval.
@@ -99,6 +108,7 @@ impl Default for ReportConfig {
     fn default() -> Self {
         Self {
             test_only: false,
+            trial: false,
             whole_test: false,
             resamples: 10_000,
             confidence: 0.95,
@@ -126,6 +136,10 @@ pub struct Comparison {
     pub seeds: Vec<u64>,
     /// The settings that have several values, in the order of the file.
     pub axes: Vec<Axis>,
+    /// How the learning rate of every method is searched for; without it, each has its own.
+    pub search: Option<SearchConfig>,
+    /// What every method is given; without it, each is trained as its settings say.
+    pub budget: Option<Budget>,
     /// The methods in the order of the file.
     pub methods: IndexMap<String, MethodConfig>,
 }
@@ -158,6 +172,31 @@ pub struct Point {
     pub values: AxisValues,
     /// The settings of the runs; the seed is replaced by each of the comparison's.
     pub config: ExperimentConfig,
+    /// Where they were written, for messages.
+    pub origins: Origins,
+}
+
+impl Point {
+    /// The settings with these values.
+    pub fn new(values: AxisValues, experiment: Experiment) -> Self {
+        let Experiment { config, origins } = experiment;
+        Self {
+            values,
+            config,
+            origins,
+        }
+    }
+}
+
+impl Comparison {
+    /// How the methods are treated alike, a sentence each.
+    pub(crate) fn protocol(&self) -> Vec<String> {
+        let search = self.search.iter().map(SearchConfig::in_words);
+        let first = self.methods.values().next();
+        let first = first.map_or("", |method| &method.label);
+        let budget = self.budget.iter().map(|budget| budget.in_words(first));
+        budget.chain(search).collect()
+    }
 }
 
 impl MethodConfig {

@@ -29,7 +29,7 @@ pub struct PlannedRun {
     pub point: AxisValues,
     /// Its settings, the seed among them.
     pub config: ExperimentConfig,
-    /// Its folder, in which `resolved.toml` stands already.
+    /// Its folder; empty while its settings are not known.
     pub folder: PathBuf,
 }
 
@@ -39,6 +39,8 @@ pub struct PlannedRun {
 pub enum RunKind {
     /// The base without training, to compare with.
     Baseline,
+    /// A learning rate is tried: a method is trained, and neither tested nor saved.
+    Trial,
     /// A method is trained and tested.
     Method,
 }
@@ -46,16 +48,38 @@ pub enum RunKind {
 impl PlannedRun {
     /// The method's name with the values of the axes, such as `prompt tuning, prompt_length 5`.
     pub fn title(&self) -> String {
-        let mut title = self.label.clone();
-        for (key, value) in &self.point {
-            let name = key.rsplit('.').next().unwrap_or(key);
-            let value = match value {
-                toml::Value::String(text) => text.clone(),
-                other => other.to_string(),
-            };
-            title += &format!(", {name} {value}");
+        let title = titled(&self.label, &self.point);
+        match self.kind {
+            RunKind::Trial => format!("{title}, trial of {}", self.config.train.learning_rate),
+            RunKind::Baseline | RunKind::Method => title,
         }
-        title
+    }
+}
+
+/// A name with the values of the axes.
+pub(crate) fn titled(label: &str, point: &AxisValues) -> String {
+    let mut title = label.to_owned();
+    for (key, value) in point {
+        let name = key.rsplit('.').next().unwrap_or(key);
+        title += &format!(", {name} {}", in_words(value));
+    }
+    title
+}
+
+/// A value without quotes, braces and the folders of a path.
+fn in_words(value: &toml::Value) -> String {
+    match value {
+        toml::Value::String(text) => {
+            let mut parts = text.split(['/', '\\']).filter(|part| !part.is_empty());
+            parts.next_back().unwrap_or(text).to_owned()
+        }
+        toml::Value::Array(items) => items.iter().map(in_words).collect::<Vec<_>>().join("+"),
+        toml::Value::Table(table) => {
+            let entries = table.iter();
+            let entries = entries.map(|(key, value)| format!("{key} {}", in_words(value)));
+            entries.collect::<Vec<_>>().join(" ")
+        }
+        other => other.to_string(),
     }
 }
 

@@ -2,22 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
-use pilotlight_tuners::TunerConfig;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::{
     error::CompareError,
-    experiment::{Axis, AxisValues, Comparison, Point},
+    experiment::{Axis, Comparison},
     figure::{FIGURE_FILE, accuracy_figure, has_figure, subject},
     launch::{Launcher, PlannedRun, RunKind},
+    plan::{Known, Outcome, plan, settings},
     result::RunResult,
     run::{RESOLVED_FILE, read_result},
+    search::{self, Chosen, Validation},
     table::Table,
 };
-
-/// Folder of all runs inside that of a comparison.
-pub const RUNS_FOLDER: &str = "runs";
 
 /// What a comparison is doing.
 #[derive(Debug)]
@@ -61,8 +58,14 @@ pub struct Report {
     /// The settings that have several values.
     #[serde(default)]
     pub axes: Vec<Axis>,
+    /// How the methods were treated alike, a sentence each.
+    #[serde(default)]
+    pub protocol: Vec<String>,
     /// The table.
     pub table: Table,
+    /// The learning rates that were tried and chosen.
+    #[serde(default)]
+    pub chosen: Vec<Chosen>,
     /// The runs that failed.
     pub failures: Vec<Failure>,
 }
@@ -89,56 +92,6 @@ pub struct FinishedRun {
     pub result: RunResult,
 }
 
-/// The runs of a comparison: the untuned base first, then every method with the first seed, with the second, and so
-/// on, so that what is done first is a table already.
-///
-/// All runs have the same data: those that the first seed draws, unless `data.seed` says otherwise.
-pub fn plan(comparison: &Comparison, out: &Path) -> Vec<PlannedRun> {
-    let first_seed = comparison.seeds.first().copied().unwrap_or_default();
-    let mut runs = Vec::new();
-    let mut add = |method: &str, label: &str, kind, point: &Point| {
-        let mut run = PlannedRun {
-            method: method.to_owned(),
-            label: label.to_owned(),
-            kind,
-            point: point.values.clone(),
-            config: point.config.clone(),
-            folder: PathBuf::new(),
-        };
-        run.folder = out.join(RUNS_FOLDER).join(folder_name(&run));
-        runs.push(run);
-    };
-    if let Some(method) = comparison.methods.values().next() {
-        let mut config = method.first().clone();
-        config.tuner = TunerConfig::default();
-        config.base.train = Vec::new();
-        config.base.save = None;
-        config.train = pilotlight_train::TrainConfig {
-            eval_batch_size: config.train.eval_batch_size,
-            ..pilotlight_train::TrainConfig::default()
-        };
-        config.report.test_only = true;
-        config.seed = first_seed;
-        config.data.seed.get_or_insert(first_seed);
-        if config.base.init == crate::BaseInit::Pretrained {
-            let values = AxisValues::new();
-            let point = Point { values, config };
-            add("", "untuned", RunKind::Baseline, &point);
-        }
-    }
-    for seed in &comparison.seeds {
-        for (name, method) in &comparison.methods {
-            for point in &method.points {
-                let mut point = point.clone();
-                point.config.seed = *seed;
-                point.config.data.seed.get_or_insert(first_seed);
-                add(name, &method.label, RunKind::Method, &point);
-            }
-        }
-    }
-    runs
-}
-
 /// Carries out all runs of a comparison that are not finished yet, and writes `report.md`, `accuracy.svg`,
 /// `table.csv` and `report.json` into `out`; the picture where a method has an accuracy.
 ///
@@ -153,16 +106,20 @@ pub fn compare(
     launcher: &mut dyn Launcher,
     observe: &mut dyn FnMut(&CompareEvent<'_>),
 ) -> Result<Report, CompareError> {
-    let runs = plan(comparison, out);
-    let n_runs = runs.len();
+    let mut known = Known::default();
     let mut finished = Vec::new();
     let mut failures = Vec::new();
-    for (index, run) in runs.into_iter().enumerate() {
+    let chosen = loop {
+        // What the trials have chosen is known behind them.
+        let plan = plan(comparison, out, &known);
+        let Some(run) = plan.next(&known).cloned() else {
+            break plan.chosen;
+        };
         let before = prepare(&run)?;
         observe(&CompareEvent::Run {
             run: &run,
-            number: index + 1,
-            n_runs,
+            number: 1 + finished.len() + failures.len(),
+            n_runs: plan.n_runs(),
             is_finished: before.is_some(),
         });
         let result = match before {
@@ -175,6 +132,8 @@ pub fn compare(
                     run: &run,
                     result: &result,
                 });
+                let validation = Validation::of(&result);
+                known.insert(run.folder.clone(), Outcome::Finished(validation));
                 finished.push(FinishedRun {
                     planned: run,
                     result,
@@ -185,20 +144,25 @@ pub fn compare(
                     run: &run,
                     message: &message,
                 });
+                known.insert(run.folder.clone(), Outcome::Failed);
                 failures.push(Failure {
-                    method: run.label,
+                    method: run.title(),
                     seed: run.config.seed,
                     folder: run.folder,
                     message,
                 });
             }
         }
-    }
+    };
+    // Trials are not tested.
+    finished.retain(|run: &FinishedRun| run.planned.kind != RunKind::Trial);
     let report = Report {
         name: comparison.name.clone(),
         subject: subject(comparison),
         axes: comparison.axes.clone(),
+        protocol: comparison.protocol(),
         table: Table::of_runs(&finished)?,
+        chosen,
         failures,
     };
     write_report(&report, &finished, out)?;
@@ -216,29 +180,6 @@ fn prepare(run: &PlannedRun) -> Result<Option<RunResult>, CompareError> {
     std::fs::create_dir_all(folder).map_err(|source| CompareError::file(folder, source))?;
     write(&folder.join(RESOLVED_FILE), &settings(run))?;
     Ok(None)
-}
-
-fn settings(run: &PlannedRun) -> String {
-    // What cannot be written as TOML (a path that is not Unicode) is told by the run itself.
-    toml::to_string(&run.config).unwrap_or_default()
-}
-
-/// `METHOD-seedN-HASH`: to be read by people, and different for different settings.
-fn folder_name(run: &PlannedRun) -> String {
-    let digest = Sha256::digest(settings(run).as_bytes());
-    let hash: String = digest[..4]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    let is_plain = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
-    let method: String = match run.method.as_str() {
-        "" => "untuned".into(),
-        method => method
-            .chars()
-            .map(|character| if is_plain(character) { character } else { '-' })
-            .collect(),
-    };
-    format!("{method}-seed{}-{hash}", run.config.seed)
 }
 
 /// Writes all files of a report; `_runs` are the finished runs that it is about.
@@ -284,11 +225,15 @@ impl Report {
     /// The report as a Markdown document.
     pub fn to_markdown(&self) -> String {
         let mut text = format!("# {}\n\n{}", self.name, self.table.to_markdown());
+        for sentence in &self.protocol {
+            text += &format!("\n{sentence}\n");
+        }
         if has_figure(&self.table) {
             text += &format!(
                 "\n![Test accuracy against the share of trained parameters]({FIGURE_FILE})\n"
             );
         }
+        text += &search::to_markdown(&self.chosen);
         if !self.failures.is_empty() {
             text += "\n## Failed runs\n";
         }

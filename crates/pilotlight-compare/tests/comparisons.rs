@@ -6,8 +6,8 @@ use std::process::Command;
 
 use common::{Local, Workshop};
 use pilotlight_compare::{
-    ChildProcess, CompareEvent, Comparison, InProcess, Launcher, Layers, PlannedRun, RunResult,
-    Unwatched, compare, layers::Origins, plan, presets::PRESETS,
+    ChildProcess, CompareEvent, Comparison, InProcess, Known, Launcher, Layers, PlannedRun,
+    RunResult, Unwatched, compare, layers::Origins, plan, presets::PRESETS,
 };
 
 const METHODS: &str = r#"
@@ -119,7 +119,12 @@ fn finished_runs_are_kept_and_failed_ones_reported() {
 #[test]
 fn all_runs_share_their_data() {
     let workshop = Workshop::new();
-    let runs = plan(&comparison(&workshop), &workshop.path("out"));
+    let plan = plan(
+        &comparison(&workshop),
+        &workshop.path("out"),
+        &Known::default(),
+    );
+    let runs = plan.runs;
     assert!(runs.iter().all(|run| run.config.data.seed == Some(3)));
     let seeds: Vec<u64> = runs.iter().map(|run| run.config.seed).collect();
     assert_eq!(seeds, [3, 3, 3, 3, 4, 4, 4]);
@@ -132,7 +137,12 @@ fn all_runs_share_their_data() {
 #[test]
 fn a_process_that_fails_says_why() {
     let workshop = Workshop::new();
-    let run = plan(&comparison(&workshop), &workshop.path("out")).swap_remove(0);
+    let plan = plan(
+        &comparison(&workshop),
+        &workshop.path("out"),
+        &Known::default(),
+    );
+    let run = plan.runs.into_iter().next().expect("a run");
     std::fs::create_dir_all(&run.folder).expect("made");
     let fails = |script: &str| {
         let mut launcher = ChildProcess {

@@ -9,8 +9,8 @@ use std::{
 use clap::Args;
 use comfy_table::{CellAlignment, Table as Grid, presets};
 use pilotlight_compare::{
-    Base, ChildProcess, CompareEvent, Comparison, Experiment, Layers, PlannedRun, Report, Resolver,
-    RunResult, compare, presets::PRESETS,
+    ChildProcess, CompareEvent, Comparison, PlannedRun, Report, RunResult, Survey, compare,
+    presets::PRESETS,
 };
 use serde_json::json;
 
@@ -68,7 +68,6 @@ pub(crate) enum Compare {
 
 /// The methods that are to be compared, and where.
 pub(crate) struct Methods {
-    layers: Layers,
     comparison: Comparison,
     out: PathBuf,
     json: bool,
@@ -87,7 +86,6 @@ impl Compare {
             .clone()
             .unwrap_or_else(|| Path::new("runs").join(&comparison.name));
         Ok(Self::Methods(Box::new(Methods {
-            layers,
             comparison,
             out,
             json: raw.json,
@@ -103,8 +101,10 @@ impl Compare {
 }
 
 impl Methods {
-    fn run(&self, console: &Console) -> Result<(), Failure> {
-        self.check(console)?;
+    fn run(mut self, console: &Console) -> Result<(), Failure> {
+        // Looks for mistakes of all methods before hours go into the first one.
+        let survey = Survey::new(&self.comparison, &Machine { console })?;
+        self.comparison = self.comparison.within_budget(&survey)?;
         let report = self.compare(console)?;
         print(&report, self.json, console)?;
         console.note(&format!("written to {}", self.out.display()));
@@ -119,36 +119,6 @@ impl Methods {
             ))
             .hint("mend it and compare again: finished runs are kept")),
         }
-    }
-
-    /// Looks for mistakes of all methods before hours go into the first one.
-    fn check(&self, console: &Console) -> Result<(), Failure> {
-        let machine = Machine { console };
-        let mut loaded: Option<Base> = None;
-        let mut last = None;
-        for (name, method) in &self.comparison.methods {
-            // Read once more, with the places where the settings were written. Without [methods] there is one method,
-            // which has no name.
-            let experiment = self.layers.experiment(Some(name));
-            let experiment = experiment.or_else(|_| self.layers.experiment(None))?;
-            let Experiment { config, origins } = &experiment;
-            let mut of_model = config.base.clone();
-            of_model.train = Vec::new();
-            let key = (of_model, config.device.clone());
-            if last.as_ref() != Some(&key) {
-                // One at a time: two would need twice the memory.
-                drop(loaded.take());
-                let device = machine.device(&config.device)?;
-                loaded = Some(Base::load(&config.base, config.seed, &machine, &device)?);
-                last = Some(key);
-            }
-            if let Some(base) = &loaded {
-                base.prepare(config, origins).map_err(|error| {
-                    Failure::from(error).at(&format!("method {}", method.label))
-                })?;
-            }
-        }
-        Ok(())
     }
 
     fn compare(&self, console: &Console) -> Result<Report, Failure> {
@@ -210,7 +180,8 @@ fn tell(event: &CompareEvent<'_>, console: &Console) {
             let finished = if *is_finished { " (done before)" } else { "" };
             let title = format!(
                 "[{number}/{n_runs}] {}, seed {}",
-                run.label, run.config.seed
+                run.title(),
+                run.config.seed
             );
             console.note(&format!(
                 "{}{finished}",
