@@ -1,6 +1,6 @@
 //! What methods are compared with: the base without training.
 
-use pilotlight_data::DataConfig;
+use pilotlight_data::{DataConfig, Head, TaskKind};
 use pilotlight_train::TrainConfig;
 use pilotlight_tuners::TunerConfig;
 
@@ -21,6 +21,34 @@ pub(crate) fn untuned(comparison: &Comparison) -> Vec<(AxisValues, ExperimentCon
         };
         Some(config)
     })
+}
+
+/// The base that is shown `shots` examples of each class in front of every input, at every point, each once.
+pub(crate) fn few_shot(
+    comparison: &Comparison,
+    shots: usize,
+) -> Vec<(AxisValues, ExperimentConfig)> {
+    distinct(comparison, |config| {
+        let task = &config.task;
+        if task.kind != TaskKind::Classification
+            || task.head == Some(Head::Linear)
+            || task.shots > 0
+        {
+            return None;
+        }
+        let mut config = test_only(config)?;
+        config.task.shots = shots;
+        // The examples are drawn from all: they are a baseline of the task, not of what a method learns from.
+        config.data.limit = None;
+        config.data.limit_validation = None;
+        config.data.limit_per_class = None;
+        Some(config)
+    })
+}
+
+/// The name of that baseline in tables.
+pub(crate) fn few_shot_label(config: &ExperimentConfig) -> String {
+    format!("few-shot, {} per class", config.task.shots)
 }
 
 /// The settings with which the base alone is tested; nothing for one that is trained from nothing.

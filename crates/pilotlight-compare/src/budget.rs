@@ -40,7 +40,7 @@ impl Comparison {
     /// # Errors
     ///
     /// If steps or epochs are an axis, which a budget leaves no room for.
-    pub fn within_budget(mut self, survey: &Survey) -> Result<Self, CompareError> {
+    pub(crate) fn within_budget(mut self, survey: &Survey) -> Result<Self, CompareError> {
         let Some(budget) = self.budget else {
             return Ok(self);
         };

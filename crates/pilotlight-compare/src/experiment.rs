@@ -8,10 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     budget::Budget,
+    error::CompareError,
     layers::{Experiment, Origins},
     run::BOOTSTRAP_SEED,
     search::SearchConfig,
     statistics::Bootstrap,
+    survey::Survey,
 };
 
 /// All settings of one run: what `resolved.toml` holds.
@@ -140,8 +142,21 @@ pub struct Comparison {
     pub search: Option<SearchConfig>,
     /// What every method is given; without it, each is trained as its settings say.
     pub budget: Option<Budget>,
+    /// Examples of each class that the untuned base is shown in context, for as many baselines; by default what fits.
+    pub shots: Option<Vec<usize>>,
+    /// These baselines, once a [survey](crate::Survey) has found out which the models can do.
+    pub few_shot: Vec<FewShot>,
     /// The methods in the order of the file.
     pub methods: IndexMap<String, MethodConfig>,
+}
+
+/// The untuned base with examples in context.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FewShot {
+    /// The values of the axes that matter to it.
+    pub point: AxisValues,
+    /// Its settings; the seed, by which the examples are drawn, is replaced by each of the comparison's.
+    pub config: ExperimentConfig,
 }
 
 /// A setting that has several values.
@@ -189,6 +204,16 @@ impl Point {
 }
 
 impl Comparison {
+    /// The comparison as its models and data let it be: within its budget, and with the baselines that they allow.
+    ///
+    /// # Errors
+    ///
+    /// If there is no room for the budget.
+    pub fn settled(mut self, survey: &Survey) -> Result<Self, CompareError> {
+        self.few_shot = survey.few_shot.clone();
+        self.within_budget(survey)
+    }
+
     /// How the methods are treated alike, a sentence each.
     pub(crate) fn protocol(&self) -> Vec<String> {
         let search = self.search.iter().map(SearchConfig::in_words);

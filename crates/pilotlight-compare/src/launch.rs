@@ -1,6 +1,7 @@
 //! Where the runs of a comparison are carried out: in this process, or each in one of its own.
 
 use std::{
+    io::{BufRead, BufReader},
     path::PathBuf,
     process::{Command, Stdio},
 };
@@ -122,12 +123,14 @@ impl Launcher for InProcess<'_> {
 /// The process that `command` describes has to call [`run`] on `resolved.toml` in the run's folder, to resume, and to
 /// leave its result there. Its standard input is a pipe that ends with this process, be it killed: a child that reads it
 /// need not go on as an orphan. The other streams are the command's business.
-pub struct ChildProcess<F: FnMut(&PlannedRun) -> Command> {
+pub struct ChildProcess<F: FnMut(&PlannedRun) -> Command, H: FnMut(&str)> {
     /// The process for a run.
     pub command: F,
+    /// Hears each line of its standard error, where the command makes that a pipe.
+    pub hear: H,
 }
 
-impl<F: FnMut(&PlannedRun) -> Command> Launcher for ChildProcess<F> {
+impl<F: FnMut(&PlannedRun) -> Command, H: FnMut(&str)> Launcher for ChildProcess<F, H> {
     fn launch(&mut self, planned: &PlannedRun) -> Result<RunResult, String> {
         let error_file = planned.folder.join(ERROR_FILE);
         // Of an earlier try.
@@ -140,6 +143,13 @@ impl<F: FnMut(&PlannedRun) -> Command> Launcher for ChildProcess<F> {
             .map_err(|error| format!("{program} cannot be started: {error}"))?;
         // Waiting would close it.
         let input = child.stdin.take();
+        if let Some(errors) = child.stderr.take() {
+            let lines = BufReader::new(errors).split(b'\n');
+            // A pipe that breaks says no more; the process ends by itself.
+            for line in lines.map_while(Result::ok) {
+                (self.hear)(String::from_utf8_lossy(&line).trim_end());
+            }
+        }
         let status = child
             .wait()
             .map_err(|error| format!("{program} cannot be waited for: {error}"))?;

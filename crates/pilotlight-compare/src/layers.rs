@@ -188,6 +188,7 @@ impl Layers {
             seeds,
             search,
             budget,
+            baselines,
         } = together;
         Ok(Comparison {
             name,
@@ -195,6 +196,8 @@ impl Layers {
             axes,
             search,
             budget,
+            shots: baselines.shots(),
+            few_shot: Vec::new(),
             methods,
         })
     }

@@ -9,10 +9,11 @@ use crate::{
     experiment::{Axis, Comparison},
     figure::{FIGURE_FILE, accuracy_figure, has_figure, subject},
     launch::{Launcher, PlannedRun, RunKind},
-    plan::{Known, Outcome, plan, settings},
+    plan::{Known, Outcome, Plan, plan, settings},
     result::RunResult,
-    run::{RESOLVED_FILE, read_result},
+    run::RESOLVED_FILE,
     search::{self, Chosen, Validation},
+    standing::Ended,
     table::Table,
 };
 
@@ -20,7 +21,9 @@ use crate::{
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum CompareEvent<'a> {
-    /// A run begins, or is found to be finished.
+    /// What is to be run, as far as it is known; it comes again whenever more is.
+    Plan(&'a Plan),
+    /// A run begins, or is found to have ended before.
     Run {
         /// The run.
         run: &'a PlannedRun,
@@ -28,8 +31,8 @@ pub enum CompareEvent<'a> {
         number: usize,
         /// Number of runs.
         n_runs: usize,
-        /// Whether it was finished before.
-        is_finished: bool,
+        /// How it ended before, if it did.
+        before: Option<Outcome>,
     },
     /// A run is done.
     Done {
@@ -38,13 +41,20 @@ pub enum CompareEvent<'a> {
         /// What came out.
         result: &'a RunResult,
     },
-    /// A run failed; the others go on.
+    /// A run failed, now or before; the others go on.
     Failed {
         /// The run.
         run: &'a PlannedRun,
         /// Why.
         message: &'a str,
     },
+}
+
+/// How a comparison is carried out, beyond its settings.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CompareOptions {
+    /// Whether runs that failed before are done again.
+    pub retry: bool,
 }
 
 /// What came out of a comparison.
@@ -92,10 +102,11 @@ pub struct FinishedRun {
     pub result: RunResult,
 }
 
-/// Carries out all runs of a comparison that are not finished yet, and writes `report.md`, `accuracy.svg`,
-/// `table.csv` and `report.json` into `out`; the picture where a method has an accuracy.
+/// Carries out all runs of a comparison that have not ended yet, and writes `report.md`, `accuracy.svg`, `table.csv` and
+/// `report.json` into `out`; the picture where a method has an accuracy.
 ///
-/// A run that fails does not keep the others from being done; it is reported at the end.
+/// A run that fails does not keep the others from being done; it is reported at the end. One that failed before is
+/// reported again, and done again only if `options` say so; a trial that failed is reported where all of them did.
 ///
 /// # Errors
 ///
@@ -103,28 +114,41 @@ pub struct FinishedRun {
 pub fn compare(
     comparison: &Comparison,
     out: &Path,
+    options: CompareOptions,
     launcher: &mut dyn Launcher,
     observe: &mut dyn FnMut(&CompareEvent<'_>),
 ) -> Result<Report, CompareError> {
     let mut known = Known::default();
-    let mut finished = Vec::new();
-    let mut failures = Vec::new();
+    let mut finished: Vec<FinishedRun> = Vec::new();
+    let mut failed: Vec<(PlannedRun, String)> = Vec::new();
+    let mut n_planned = 0;
     let chosen = loop {
         // What the trials have chosen is known behind them.
         let plan = plan(comparison, out, &known);
+        if plan.runs.len() > n_planned {
+            observe(&CompareEvent::Plan(&plan));
+            n_planned = plan.runs.len();
+        }
         let Some(run) = plan.next(&known).cloned() else {
             break plan.chosen;
         };
-        let before = prepare(&run)?;
+        let before = match Ended::read(&run.folder)? {
+            Some(Ended::Failed(_)) if options.retry => None,
+            before => before,
+        };
         observe(&CompareEvent::Run {
             run: &run,
-            number: 1 + finished.len() + failures.len(),
+            number: 1 + finished.len() + failed.len(),
             n_runs: plan.n_runs(),
-            is_finished: before.is_some(),
+            before: before.as_ref().map(Ended::outcome),
         });
         let result = match before {
-            Some(result) => Ok(result),
-            None => launcher.launch(&run),
+            Some(Ended::Finished(result)) => Ok(*result),
+            Some(Ended::Failed(message)) => Err(message),
+            None => {
+                prepare(&run)?;
+                launcher.launch(&run)
+            }
         };
         match result {
             Ok(result) => {
@@ -145,17 +169,20 @@ pub fn compare(
                     message: &message,
                 });
                 known.insert(run.folder.clone(), Outcome::Failed);
-                failures.push(Failure {
-                    method: run.title(),
-                    seed: run.config.seed,
-                    folder: run.folder,
-                    message,
-                });
+                failed.push((run, message));
             }
         }
     };
     // Trials are not tested.
-    finished.retain(|run: &FinishedRun| run.planned.kind != RunKind::Trial);
+    finished.retain(|run| run.planned.kind != RunKind::Trial);
+    // Among learning rates one may be too high: that is what trials are for.
+    failed.retain(|(run, _)| run.kind != RunKind::Trial || !chosen.iter().any(|it| it.is_of(run)));
+    let failures = failed.into_iter().map(|(run, message)| Failure {
+        method: run.title(),
+        seed: run.config.seed,
+        folder: run.folder,
+        message,
+    });
     let report = Report {
         name: comparison.name.clone(),
         subject: subject(comparison),
@@ -163,23 +190,17 @@ pub fn compare(
         protocol: comparison.protocol(),
         table: Table::of_runs(&finished)?,
         chosen,
-        failures,
+        failures: failures.collect(),
     };
     write_report(&report, &finished, out)?;
     Ok(report)
 }
 
-/// Makes the folder of a run with its settings in it; a result that is there already is returned.
-fn prepare(run: &PlannedRun) -> Result<Option<RunResult>, CompareError> {
-    let result = run.folder.join("result.json");
-    if result.exists() {
-        // The folder's name holds a hash of the settings: they are the same.
-        return read_result(&result).map(Some);
-    }
+/// Makes the folder of a run with its settings in it.
+fn prepare(run: &PlannedRun) -> Result<(), CompareError> {
     let folder = &run.folder;
     std::fs::create_dir_all(folder).map_err(|source| CompareError::file(folder, source))?;
-    write(&folder.join(RESOLVED_FILE), &settings(run))?;
-    Ok(None)
+    write(&folder.join(RESOLVED_FILE), &settings(run))
 }
 
 /// Writes all files of a report; `_runs` are the finished runs that it is about.
@@ -256,7 +277,10 @@ pub(crate) fn by_method(runs: &[FinishedRun]) -> Vec<(&str, Vec<&FinishedRun>)> 
     for run in runs {
         let planned = &run.planned;
         let same = |(method, group): &&mut (&str, Vec<&FinishedRun>)| {
-            *method == planned.method && group[0].planned.point == planned.point
+            let first = &group[0].planned;
+            *method == planned.method
+                && first.label == planned.label
+                && first.point == planned.point
         };
         match groups.iter_mut().find(same) {
             Some((_, group)) => group.push(run),

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     baseline,
-    experiment::{AxisValues, Comparison, ExperimentConfig, MethodConfig, Point},
+    experiment::{AxisValues, Comparison, ExperimentConfig, FewShot, MethodConfig, Point},
     launch::{PlannedRun, RunKind, titled},
     search::{Choice, Chosen, SearchConfig, Validation},
 };
@@ -85,6 +85,13 @@ pub fn plan(comparison: &Comparison, out: &Path, known: &Known) -> Plan {
         let seed = planner.first_seed();
         let run = planner.run("", "untuned", RunKind::Baseline, &point, config, seed);
         planner.add(run);
+    }
+    for seed in &comparison.seeds {
+        for FewShot { point, config } in &comparison.few_shot {
+            let label = baseline::few_shot_label(config);
+            let run = planner.run("", &label, RunKind::Baseline, point, config.clone(), *seed);
+            planner.add(run);
+        }
     }
     let mut rates = HashMap::new();
     for seed in &comparison.seeds {

@@ -6,7 +6,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{experiment::AxisValues, layers::rounded, plan::Outcome, result::RunResult};
+use crate::{
+    experiment::AxisValues, launch::PlannedRun, layers::rounded, plan::Outcome, result::RunResult,
+};
 
 /// Section `[search]` of a comparison.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -91,6 +93,13 @@ pub struct Chosen {
     pub trials: Vec<(f64, Option<Validation>)>,
     /// The one that was chosen; nothing where all trials failed.
     pub learning_rate: Option<f64>,
+}
+
+impl Chosen {
+    /// Whether a learning rate was chosen for the method of this run, at its point.
+    pub(crate) fn is_of(&self, run: &PlannedRun) -> bool {
+        self.learning_rate.is_some() && self.method == run.method && self.point == run.point
+    }
 }
 
 impl SearchConfig {

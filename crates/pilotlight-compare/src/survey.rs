@@ -4,15 +4,16 @@
 use std::time::Instant;
 
 use burn::tensor::Tensor;
-use pilotlight_core::{Embedded, TokenRow, Tuner};
-use pilotlight_data::{Example, Split, Target, TaskData};
+use pilotlight_core::{Embedded, Identity, TokenRow, Tuner};
+use pilotlight_data::{Example, Head, Split, Target, TaskData};
+use pilotlight_tuners::TunerConfig;
 
 use crate::{
     arithmetic::{Arithmetic, RowShape},
     base::{Base, trained_names},
     baseline,
     error::CompareError,
-    experiment::{BaseConfig, Comparison, ExperimentConfig, ReportConfig},
+    experiment::{AxisValues, BaseConfig, Comparison, ExperimentConfig, FewShot, ReportConfig},
     layers::Origins,
     run::tuned,
     sources::Resolver,
@@ -22,13 +23,21 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct Survey {
     works: Vec<(ExperimentConfig, Work)>,
+    speeds: Vec<(Model, f64)>,
+    /// The baselines with examples in context that the models can do.
+    pub(crate) few_shot: Vec<FewShot>,
 }
+
+/// What tells models apart that are loaded: with what, and where.
+type Model = (BaseConfig, String);
 
 /// What a method computes on a task.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Work {
     /// Examples to train on.
     pub n_train: usize,
+    /// Their tokens, on average.
+    pub n_tokens: f64,
     /// Operations of a training step for an example, on average.
     pub step_operations: f64,
     /// Operations to evaluate all validation examples once.
@@ -58,8 +67,7 @@ fn subject(config: &ExperimentConfig) -> ExperimentConfig {
     subject
 }
 
-/// What tells models apart that are loaded.
-fn model_of(config: &ExperimentConfig) -> (BaseConfig, String) {
+fn model_of(config: &ExperimentConfig) -> Model {
     let base = BaseConfig {
         train: Vec::new(),
         save: None,
@@ -83,7 +91,7 @@ impl Survey {
         let mut subjects: Vec<_> = points.collect();
         let baselines = baseline::untuned(comparison).into_iter();
         subjects.extend(baselines.map(|(_, config)| ("untuned", config, &nowhere)));
-        let mut models: Vec<(BaseConfig, String)> = Vec::new();
+        let mut models: Vec<Model> = Vec::new();
         for (_, config, _) in &subjects {
             let model = model_of(config);
             if !models.contains(&model) {
@@ -93,27 +101,74 @@ impl Survey {
         let mut survey = Self::default();
         // One at a time: two would need twice the memory.
         for model in models {
-            let start = Instant::now();
-            let mut base = None;
             let of_model = subjects.iter().filter(|(_, it, _)| model_of(it) == model);
+            let start = Instant::now();
+            let device = resolver.device(&model.1)?;
+            let seed = of_model.clone().next().map_or(0, |(_, it, _)| it.seed);
+            let base = Base::load(&model.0, seed, resolver, &device)?;
+            let load_seconds = start.elapsed().as_secs_f64();
             for (label, config, origins) in of_model {
-                if survey.work(config).is_some() {
-                    continue;
+                if survey.work(config).is_none() {
+                    let work = work(&base, config, origins, load_seconds);
+                    let work = work.map_err(|error| error.of_method(label))?;
+                    survey.works.push((subject(config), work));
                 }
-                let base = match &base {
-                    Some(base) => base,
-                    None => {
-                        let device = resolver.device(&config.device)?;
-                        let loaded = Base::load(&config.base, config.seed, resolver, &device)?;
-                        base.insert((loaded, start.elapsed().as_secs_f64()))
-                    }
-                };
-                let work = work(&base.0, config, origins, base.1);
-                let work = work.map_err(|error| error.of_method(label))?;
-                survey.works.push((subject(config), work));
             }
+            survey.add_few_shot(comparison, &model, &base, load_seconds)?;
+            survey.speeds.push((model, speed(&base)));
         }
         Ok(survey)
+    }
+
+    /// Adds the baselines with examples in context that a model can do: those that are wished for, or else one with as
+    /// many examples as fit.
+    fn add_few_shot(
+        &mut self,
+        comparison: &Comparison,
+        model: &Model,
+        base: &Base,
+        load_seconds: f64,
+    ) -> Result<(), CompareError> {
+        if base.default_head() != Head::Verbalizer {
+            return Ok(());
+        }
+        let (counts, is_wish) = match &comparison.shots {
+            Some(counts) => (counts.as_slice(), true),
+            None => (USUAL_SHOTS, false),
+        };
+        let mut has_one: Vec<AxisValues> = Vec::new();
+        for shots in counts {
+            for (point, config) in baseline::few_shot(comparison, *shots) {
+                let is_known = !is_wish && has_one.contains(&point);
+                if model_of(&config) != *model || is_known {
+                    continue;
+                }
+                if !is_wish && !self.has_room(&config, base) {
+                    continue;
+                }
+                let label = baseline::few_shot_label(&config);
+                match work(base, &config, &Origins::default(), load_seconds) {
+                    Ok(work) => self.works.push((subject(&config), work)),
+                    Err(_) if !is_wish => continue,
+                    Err(error) => return Err(error.of_method(&label)),
+                }
+                has_one.push(point.clone());
+                self.few_shot.push(FewShot { point, config });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether most examples in context stay whole.
+    fn has_room(&self, config: &ExperimentConfig, base: &Base) -> bool {
+        const LONG: f64 = 1.5;
+        let mut shown = config.task.clone();
+        let n_shown = std::mem::take(&mut shown.shots) * shown.labels.len();
+        let same = self.works.iter().find(|(it, _)| it.task == shown);
+        let n_tokens = same.map_or(0.0, |(_, work)| work.n_tokens);
+        let n_positions = base.model.spec().n_positions;
+        let room = n_positions.saturating_sub(shown.max_tokens);
+        room as f64 >= LONG * n_tokens * n_shown as f64
     }
 
     /// What a run of these settings computes; nothing if it is none of the comparison's.
@@ -122,6 +177,39 @@ impl Survey {
         let found = self.works.iter().find(|(subject, _)| *subject == wanted);
         found.map(|(_, work)| work)
     }
+
+    /// Operations in a second of a forward pass on the model of these settings, as measured.
+    pub(crate) fn speed(&self, config: &ExperimentConfig) -> Option<f64> {
+        let wanted = model_of(config);
+        let found = self.speeds.iter().find(|(model, _)| *model == wanted);
+        found.map(|(_, speed)| *speed)
+    }
+}
+
+/// Examples of each class in context, where nobody says how many: the first number that fits.
+const USUAL_SHOTS: &[usize] = &[4, 2, 1];
+
+/// Rows and tokens of the pass that is timed.
+const TIMED: [usize; 2] = [8, 32];
+
+/// Operations in a second of a forward pass.
+fn speed(base: &Base) -> f64 {
+    let model = &base.model;
+    let [n_rows, n_tokens] = TIMED;
+    let row = RowShape {
+        n_tokens: n_tokens.min(model.spec().n_positions),
+        ..RowShape::default()
+    };
+    let rows = vec![TokenRow::new(vec![0; row.n_tokens]); n_rows];
+    let untuned = TunerConfig::default();
+    let arithmetic = Arithmetic::new(model.spec(), &untuned, &[], &|_| false);
+    // Whoever waits for a value waits for all that it is made of. The first pass also makes kernels.
+    let pass = || model.forward(&rows, &Identity).states().sum().into_data();
+    pass();
+    let start = Instant::now();
+    pass();
+    let operations = n_rows as f64 * arithmetic.forward(row);
+    operations / start.elapsed().as_secs_f64().max(f64::MIN_POSITIVE)
 }
 
 /// The most examples that say what a step computes on average.
@@ -162,6 +250,7 @@ fn work(
     let bytes = config.base.dtype.bytes() as f64;
     Ok(Work {
         n_train: data.train.examples.len(),
+        n_tokens: mean(&|row| row.n_tokens as f64),
         step_operations: mean(&|row| arithmetic.step(row)),
         validation_operations: forward(&data.validation),
         test_operations: test_operations * (1.0 + limited),

@@ -4,8 +4,9 @@ mod common;
 
 use common::{Local, Workshop};
 use pilotlight_compare::{
-    Comparison, InProcess, Known, Launcher, Outcome, PlannedRun, Report, RunKind, RunResult,
-    Survey, Unwatched, Validation, compare, layers::Origins, plan, run::read_result,
+    Comparison, Estimates, Evidence, InProcess, Known, Launcher, Outcome, PlannedRun, Report,
+    RunKind, RunResult, Standing, Survey, Unwatched, Validation, compare, layers::Origins, plan,
+    run::read_result,
 };
 
 const PROMPT: &str = r#"
@@ -56,7 +57,13 @@ impl Launcher for Recorder {
 fn carried_out(comparison: &Comparison, workshop: &Workshop) -> (Report, Vec<String>) {
     let mut recorder = Recorder::default();
     let out = workshop.path("out");
-    let report = compare(comparison, &out, &mut recorder, &mut |_| {});
+    let report = compare(
+        comparison,
+        &out,
+        Default::default(),
+        &mut recorder,
+        &mut |_| {},
+    );
     (report.expect("a report"), recorder.launched)
 }
 
@@ -188,6 +195,15 @@ fn a_trial_that_fails_is_not_chosen() {
     let methods = FULL.to_owned() + "train.steps = 6\ntrain.optimizer = \"sgd\"\n";
     let (report, launched) = carried_out(&comparison(&workshop, rates, &methods), &workshop);
     assert_eq!(launched.last().expect("a run"), "full, seed 3");
+    // A learning rate that is too high is a result.
+    assert!(report.failures.is_empty(), "{:?}", report.failures);
+    assert_eq!(report.chosen[0].trials[1], (9e5, None));
+    assert_eq!(report.chosen[0].learning_rate, Some(0.05));
+    // With no trial left there is nothing to be tested.
+    let hopeless = "search.learning_rates=[9e5]";
+    let (report, _) = carried_out(&comparison(&workshop, hopeless, &methods), &workshop);
+    assert_eq!(report.chosen[0].learning_rate, None);
+    assert_eq!(report.table.rows.len(), 2);
     let [failure] = report.failures.as_slice() else {
         panic!("{:?}", report.failures);
     };
@@ -196,12 +212,6 @@ fn a_trial_that_fails_is_not_chosen() {
         "{}",
         failure.message
     );
-    assert_eq!(report.chosen[0].learning_rate, Some(0.05));
-    // With no trial left there is nothing to be tested.
-    let hopeless = "search.learning_rates=[9e5]";
-    let (report, _) = carried_out(&comparison(&workshop, hopeless, &methods), &workshop);
-    assert_eq!(report.chosen[0].learning_rate, None);
-    assert_eq!((report.table.rows.len(), report.failures.len()), (2, 1));
 }
 
 #[test]
@@ -216,7 +226,7 @@ train = { steps = 100, warmup = 10, eval_every = 20, batch_size = 8 }
     let budgeted = |budget: &str| {
         let comparison = comparison(&workshop, &format!("budget={budget}"), &methods);
         let survey = Survey::new(&comparison, &Local).expect("sound");
-        let comparison = comparison.within_budget(&survey).expect("a budget");
+        let comparison = comparison.settled(&survey).expect("a budget");
         let trained = comparison.methods.values().map(|method| {
             let config = method.first();
             let work = survey.work(config).expect("surveyed");
@@ -244,11 +254,108 @@ train = { steps = 100, warmup = 10, eval_every = 20, batch_size = 8 }
 
     let steps = comparison(&workshop, "budget=steps\ntrain.steps=[1, 2]", FULL);
     let survey = Survey::new(&steps, &Local).expect("sound");
-    let error = steps.within_budget(&survey).expect_err("no room");
+    let error = steps.settled(&survey).expect_err("no room");
     assert!(
         error.to_string().contains("`train.steps`: is an axis"),
         "{error}"
     );
+}
+
+#[test]
+fn decoders_are_shown_examples_in_context() {
+    let workshop = Workshop::new();
+    let planned = |top: &str| {
+        let comparison = comparison(&workshop, &format!("seeds=2\n{top}"), PROMPT);
+        let survey = Survey::new(&comparison, &Local).expect("sound");
+        let comparison = comparison.settled(&survey).expect("settled");
+        let plan = plan(&comparison, &workshop.path("out"), &Known::default());
+        let baselines = plan
+            .runs
+            .into_iter()
+            .filter(|run| run.kind == RunKind::Baseline);
+        let titles = baselines.map(|run| format!("{}, seed {}", run.title(), run.config.seed));
+        titles.collect::<Vec<_>>()
+    };
+    let few_shot = |shots: &str| [1, 2].map(|it| format!("few-shot, {shots} per class, seed {it}"));
+    let beside_untuned = |more: &[String]| {
+        let mut all = vec!["untuned, seed 1".to_owned()];
+        all.extend_from_slice(more);
+        all
+    };
+    // As many as find room in 64 positions beside an input.
+    let short = "task.max_tokens=16";
+    assert_eq!(planned(short), beside_untuned(&few_shot("1")));
+    assert_eq!(planned("baselines.shots=0"), beside_untuned(&[]));
+    let wished = format!("{short}\nbaselines.shots=[1, 0]");
+    assert_eq!(planned(&wished), beside_untuned(&few_shot("1")));
+    assert_eq!(
+        planned(&format!("base.model={:?}", workshop.path("encoder"))),
+        [""; 0]
+    );
+
+    let (report, launched) = {
+        let comparison = comparison(&workshop, &format!("seeds=2\n{short}"), PROMPT);
+        let survey = Survey::new(&comparison, &Local).expect("sound");
+        carried_out(&comparison.settled(&survey).expect("settled"), &workshop)
+    };
+    assert_eq!(launched.len(), 5);
+    let row = &report.table.rows[2];
+    assert_eq!(
+        (&*row.label, &*row.seeds),
+        ("few-shot, 1 per class", [1, 2].as_slice())
+    );
+    assert!(row.accuracy.is_some());
+
+    let too_many = comparison(&workshop, "baselines.shots=50", PROMPT);
+    let error = Survey::new(&too_many, &Local)
+        .expect_err("no room")
+        .to_string();
+    assert!(
+        error.contains("few-shot, 50 per class: ") && error.contains("task.shots"),
+        "{error}"
+    );
+}
+
+#[test]
+fn runs_are_estimated_from_what_is_known() {
+    let workshop = Workshop::new();
+    let comparison = comparison(&workshop, "seeds=2", &(PROMPT.to_owned() + FULL));
+    let survey = Survey::new(&comparison, &Local).expect("sound");
+    let out = workshop.path("out");
+    let standing = Standing::read(&comparison, &out).expect("no folder yet");
+    assert!(standing.ended.iter().all(Option::is_none));
+    let mut estimates = Estimates::new(&survey);
+    let [untuned, prompt, full, ..] = standing.plan.runs.as_slice() else {
+        panic!("five runs");
+    };
+    let of = |estimates: &Estimates<'_>, run| estimates.of(run).expect("surveyed");
+    let first = of(&estimates, prompt);
+    assert_eq!(first.seconds_from, Evidence::TimedPass);
+    assert!(first.seconds > 0.0);
+    let memory = |estimates: &Estimates<'_>, run| of(estimates, run).memory_bytes;
+    assert!(memory(&estimates, full) > memory(&estimates, prompt));
+    assert_eq!(memory(&estimates, untuned), None);
+
+    // One run is done: the next seed of its method is like it, and another method computes as fast.
+    let mut only = comparison.clone();
+    only.seeds = vec![1];
+    only.methods.shift_remove("full");
+    carried_out(&only, &workshop);
+    let standing = Standing::read(&comparison, &out).expect("readable");
+    assert_eq!(standing.finished().count(), 2);
+    for (run, result) in standing.finished() {
+        estimates.learn(run, result);
+    }
+    let next = &standing.plan.runs[3];
+    let (_, result) = standing.finished().last().expect("the prompt");
+    let (found, other) = (of(&estimates, next), of(&estimates, full));
+    assert_eq!(found.seconds_from, Evidence::SameMethod);
+    assert!((found.seconds - result.seconds.total).abs() < 1e-6 * result.seconds.total);
+    assert_eq!(
+        found.memory_bytes,
+        result.peak_memory_bytes.map(|it| it as f64)
+    );
+    assert_eq!(other.seconds_from, Evidence::OtherRuns);
 }
 
 #[test]

@@ -9,8 +9,8 @@ use std::{
 use clap::Args;
 use comfy_table::{CellAlignment, Table as Grid, presets};
 use pilotlight_compare::{
-    ChildProcess, CompareEvent, Comparison, PlannedRun, Report, RunResult, Survey, compare,
-    presets::PRESETS,
+    ChildProcess, CompareEvent, CompareOptions, Comparison, Outcome, PlannedRun, Report, RunResult,
+    Survey, compare, presets::PRESETS,
 };
 use serde_json::json;
 
@@ -51,6 +51,9 @@ pub(crate) struct RawCompare {
     /// Folder of the comparison [default: runs/NAME]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Do runs that failed again
+    #[arg(long)]
+    retry: bool,
     #[command(flatten)]
     settings: RawSettings,
     /// Print the report as JSON
@@ -70,6 +73,7 @@ pub(crate) enum Compare {
 pub(crate) struct Methods {
     comparison: Comparison,
     out: PathBuf,
+    retry: bool,
     json: bool,
 }
 
@@ -88,6 +92,7 @@ impl Compare {
         Ok(Self::Methods(Box::new(Methods {
             comparison,
             out,
+            retry: raw.retry,
             json: raw.json,
         })))
     }
@@ -104,7 +109,7 @@ impl Methods {
     fn run(mut self, console: &Console) -> Result<(), Failure> {
         // Looks for mistakes of all methods before hours go into the first one.
         let survey = Survey::new(&self.comparison, &Machine { console })?;
-        self.comparison = self.comparison.within_budget(&survey)?;
+        self.comparison = self.comparison.settled(&survey)?;
         let report = self.compare(console)?;
         print(&report, self.json, console)?;
         console.note(&format!("written to {}", self.out.display()));
@@ -117,7 +122,7 @@ impl Methods {
                 first.seed,
                 first.message
             ))
-            .hint("mend it and compare again: finished runs are kept")),
+            .hint("mend it and compare again with `--retry`: finished runs are kept")),
         }
     }
 
@@ -138,11 +143,15 @@ impl Methods {
                 .stdout(Stdio::null());
             command
         };
-        let mut launcher = ChildProcess { command };
+        let mut launcher = ChildProcess {
+            command,
+            hear: |_: &str| {},
+        };
         let mut observe = |event: &CompareEvent<'_>| tell(event, console);
         Ok(compare(
             &self.comparison,
             &self.out,
+            CompareOptions { retry: self.retry },
             &mut launcher,
             &mut observe,
         )?)
@@ -175,18 +184,19 @@ fn tell(event: &CompareEvent<'_>, console: &Console) {
             run,
             number,
             n_runs,
-            is_finished,
+            before,
         } => {
-            let finished = if *is_finished { " (done before)" } else { "" };
+            let before = match before {
+                Some(Outcome::Finished(_)) => " (done before)",
+                Some(Outcome::Failed) => " (failed before)",
+                None => "",
+            };
             let title = format!(
                 "[{number}/{n_runs}] {}, seed {}",
                 run.title(),
                 run.config.seed
             );
-            console.note(&format!(
-                "{}{finished}",
-                console.error_style().strong(&title)
-            ));
+            console.note(&format!("{}{before}", console.error_style().strong(&title)));
         }
         CompareEvent::Done {
             result: RunResult {

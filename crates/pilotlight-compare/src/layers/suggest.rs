@@ -3,7 +3,7 @@
 use pilotlight_data::{DataConfig, TaskConfig};
 use pilotlight_train::TrainConfig;
 
-use super::check::known_keys;
+use super::{check::known_keys, together::Baselines};
 use crate::{
     experiment::{BaseConfig, ReportConfig},
     search::SearchConfig,
@@ -33,7 +33,7 @@ pub(super) fn section_of(key: &str) -> Option<&'static str> {
 }
 
 /// The sections whose keys do not depend on a method, with their keys.
-pub(super) fn sections() -> [(&'static str, Vec<String>); 6] {
+pub(super) fn sections() -> [(&'static str, Vec<String>); 7] {
     [
         ("base", known_keys::<BaseConfig>()),
         ("data", known_keys::<DataConfig>()),
@@ -41,6 +41,7 @@ pub(super) fn sections() -> [(&'static str, Vec<String>); 6] {
         ("train", known_keys::<TrainConfig>()),
         ("report", known_keys::<ReportConfig>()),
         ("search", known_keys::<SearchConfig>()),
+        ("baselines", known_keys::<Baselines>()),
     ]
 }
 

@@ -3,6 +3,7 @@
 use config::{Map, Value, ValueKind};
 use indexmap::IndexMap;
 use pilotlight_data::TaskKind;
+use serde::Deserialize;
 
 use super::{axes::RATE, check, range::offered, seeds, tree::as_table};
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
 };
 
 /// Its keys at the top of the file; `methods` and `preset` stand apart.
-pub(super) const KEYS: [&str; 3] = ["seeds", "search", "budget"];
+pub(super) const KEYS: [&str; 4] = ["seeds", "search", "budget", "baselines"];
 
 /// What a file says of a comparison as a whole.
 #[derive(Debug, Default)]
@@ -21,6 +22,39 @@ pub(super) struct Together {
     pub(super) seeds: Option<Vec<u64>>,
     pub(super) search: Option<SearchConfig>,
     pub(super) budget: Option<Budget>,
+    pub(super) baselines: Baselines,
+}
+
+/// Section `[baselines]`: what methods are compared with.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Baselines {
+    /// Examples of each class in context, or several numbers of them; 0 for no such baseline.
+    shots: Option<Shots>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected a whole number, 0 or more, or a list of them"
+)]
+enum Shots {
+    One(usize),
+    Several(Vec<usize>),
+}
+
+impl Baselines {
+    /// The numbers of examples, if any are given.
+    pub(super) fn shots(self) -> Option<Vec<usize>> {
+        let mut shots = match self.shots? {
+            Shots::One(shots) => vec![shots],
+            Shots::Several(shots) => shots,
+        };
+        shots.retain(|shots| *shots > 0);
+        shots.sort_unstable();
+        shots.dedup();
+        Some(shots)
+    }
 }
 
 /// Takes the keys of comparisons out of the settings.
@@ -41,6 +75,10 @@ impl Together {
             budget: keys
                 .get("budget")
                 .and_then(|it| check::read("budget", it, problems)),
+            baselines: keys
+                .get("baselines")
+                .and_then(|it| check::read("baselines", it, problems))
+                .unwrap_or_default(),
         }
     }
 
