@@ -1,6 +1,10 @@
 //! `pilot compare`: several methods on the same task.
 
+mod dry_run;
+mod live;
+
 use std::{
+    cell::RefCell,
     env,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -9,17 +13,17 @@ use std::{
 use clap::Args;
 use comfy_table::{CellAlignment, Table as Grid, presets};
 use pilotlight_compare::{
-    ChildProcess, CompareEvent, CompareOptions, Comparison, Outcome, PlannedRun, Report, RunResult,
-    Survey, compare, presets::PRESETS,
+    ChildProcess, CompareOptions, Comparison, Estimates, PlannedRun, Report, Standing, Survey,
+    compare, presets::PRESETS,
 };
 use serde_json::json;
 
+use self::live::Live;
 use crate::{
     console::{Console, Output},
     devices::DeviceChoice,
     experiments::{Machine, RawSettings, layers},
     failure::Failure,
-    results,
 };
 
 /// The preset that runs without a file and without a download.
@@ -51,12 +55,15 @@ pub(crate) struct RawCompare {
     /// Folder of the comparison [default: runs/NAME]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Do runs that failed again
+    /// List the runs, how they stand and what they will take, and do none
+    #[arg(long)]
+    dry_run: bool,
+    /// Do runs that failed again; without it they are reported again
     #[arg(long)]
     retry: bool,
     #[command(flatten)]
     settings: RawSettings,
-    /// Print the report as JSON
+    /// Print the report, or the list of the runs, as JSON
     #[arg(long)]
     json: bool,
 }
@@ -73,6 +80,7 @@ pub(crate) enum Compare {
 pub(crate) struct Methods {
     comparison: Comparison,
     out: PathBuf,
+    dry_run: bool,
     retry: bool,
     json: bool,
 }
@@ -92,6 +100,7 @@ impl Compare {
         Ok(Self::Methods(Box::new(Methods {
             comparison,
             out,
+            dry_run: raw.dry_run,
             retry: raw.retry,
             json: raw.json,
         })))
@@ -110,7 +119,15 @@ impl Methods {
         // Looks for mistakes of all methods before hours go into the first one.
         let survey = Survey::new(&self.comparison, &Machine { console })?;
         self.comparison = self.comparison.settled(&survey)?;
-        let report = self.compare(console)?;
+        let standing = Standing::read(&self.comparison, &self.out)?;
+        let mut estimates = Estimates::new(&survey);
+        for (run, result) in standing.finished() {
+            estimates.learn(run, result);
+        }
+        if self.dry_run {
+            return dry_run::show(&standing, &estimates, self.retry, self.json, console);
+        }
+        let report = self.compare(estimates, console)?;
         print(&report, self.json, console)?;
         console.note(&format!("written to {}", self.out.display()));
         match report.failures.as_slice() {
@@ -126,7 +143,7 @@ impl Methods {
         }
     }
 
-    fn compare(&self, console: &Console) -> Result<Report, Failure> {
+    fn compare(&self, estimates: Estimates<'_>, console: &Console) -> Result<Report, Failure> {
         let program = env::current_exe().map_err(|error| {
             Failure::run(format!("cannot find the file of this program: {error}"))
                 .hint("start it by its full path")
@@ -141,19 +158,24 @@ impl Methods {
                 .args(["--resume", "--of-comparison"])
                 .args(console.arguments())
                 .stdout(Stdio::null());
+            if console.draws() {
+                // Its lines become part of the table.
+                command.stderr(Stdio::piped());
+            }
             command
         };
+        // The run that goes on and the comparison around it speak in turns.
+        let live = RefCell::new(Live::new(estimates, console));
         let mut launcher = ChildProcess {
             command,
-            hear: |_: &str| {},
+            hear: |line: &str| live.borrow_mut().hear(line),
         };
-        let mut observe = |event: &CompareEvent<'_>| tell(event, console);
         Ok(compare(
             &self.comparison,
             &self.out,
             CompareOptions { retry: self.retry },
             &mut launcher,
-            &mut observe,
+            &mut |event| live.borrow_mut().event(event),
         )?)
     }
 }
@@ -176,41 +198,6 @@ fn chosen(mut comparison: Comparison, only: &[String]) -> Result<Comparison, Fai
         comparison.methods.retain(|name, _| only.contains(name));
     }
     Ok(comparison)
-}
-
-fn tell(event: &CompareEvent<'_>, console: &Console) {
-    match event {
-        CompareEvent::Run {
-            run,
-            number,
-            n_runs,
-            before,
-        } => {
-            let before = match before {
-                Some(Outcome::Finished(_)) => " (done before)",
-                Some(Outcome::Failed) => " (failed before)",
-                None => "",
-            };
-            let title = format!(
-                "[{number}/{n_runs}] {}, seed {}",
-                run.title(),
-                run.config.seed
-            );
-            console.note(&format!("{}{before}", console.error_style().strong(&title)));
-        }
-        CompareEvent::Done {
-            result: RunResult {
-                test: Some(test), ..
-            },
-            ..
-        } => {
-            console.note(&format!("test: {}", results::test(test)));
-        }
-        CompareEvent::Failed { message, .. } => {
-            console.warn(&format!("this run failed: {message}"))
-        }
-        _ => {}
-    }
 }
 
 fn print(report: &Report, json: bool, console: &Console) -> Result<(), Failure> {
