@@ -149,9 +149,13 @@ fn operations(run: &PlannedRun, work: &Work, n_steps: usize) -> f64 {
         + test
 }
 
+/// What the program needs by itself, most of it held in reserve for tensors.
+const PROGRAM_BYTES: f64 = 64.0 * 1024.0 * 1024.0;
+
 /// The largest memory of a run that trains.
 fn memory(run: &PlannedRun, work: &Work) -> Option<f64> {
     let rows = run.config.train.batch_size as f64;
-    let training = work.base_bytes + work.trained_bytes + rows * work.example_bytes;
+    let training = work.trained_bytes + rows * work.example_bytes;
+    let training = PROGRAM_BYTES + work.base_bytes + training;
     (!run.config.report.test_only).then_some(training)
 }

@@ -219,10 +219,9 @@ fn folder_name(run: &PlannedRun) -> String {
         method => method,
     };
     let is_plain = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
-    let name: String = name
-        .chars()
-        .map(|character| if is_plain(character) { character } else { '-' })
-        .collect();
+    let words = name.split(|character| !is_plain(character));
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    let name = words.join("-");
     let trial = match run.kind {
         RunKind::Trial => "-trial",
         RunKind::Baseline | RunKind::Method => "",

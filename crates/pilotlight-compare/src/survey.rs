@@ -48,7 +48,7 @@ pub struct Work {
     pub base_bytes: f64,
     /// Bytes of what training keeps beside it: gradients and moments of the trained parameters of the base.
     pub trained_bytes: f64,
-    /// Bytes that are kept of an example for the backward pass.
+    /// Bytes that are kept of a long example for the backward pass.
     pub example_bytes: f64,
     /// Seconds that loading the model and preparing the data took.
     pub start_seconds: f64,
@@ -256,7 +256,12 @@ fn work(
         test_operations: test_operations * (1.0 + limited),
         base_bytes: bytes * model.n_parameters() as f64,
         trained_bytes: TRAINING_VALUES * bytes * arithmetic.n_trained(),
-        example_bytes: bytes * mean(&|row| arithmetic.n_kept(row)),
+        // Examples of like length share a batch: the largest one is made of the longest.
+        example_bytes: bytes
+            * steps
+                .iter()
+                .map(|row| arithmetic.n_kept(*row))
+                .fold(0.0, f64::max),
         start_seconds,
     })
 }

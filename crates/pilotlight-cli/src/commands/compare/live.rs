@@ -18,6 +18,8 @@ pub(super) struct Live<'a> {
     footer: ProgressBar,
     /// The run that goes on.
     current: String,
+    /// How long it and those behind it will take, in brackets.
+    left: String,
 }
 
 /// A method or a baseline.
@@ -62,6 +64,7 @@ impl<'a> Live<'a> {
             bars,
             footer,
             current: String::new(),
+            left: String::new(),
         }
     }
 
@@ -69,7 +72,10 @@ impl<'a> Live<'a> {
     pub(super) fn hear(&mut self, line: &str) {
         match line.starts_with("warning:") {
             true => self.line(&format!("{}: {line}", self.current)),
-            false => self.footer.set_message(format!("{}: {line}", self.current)),
+            false => {
+                let Self { current, left, .. } = self;
+                self.footer.set_message(format!("{current}{left}: {line}"));
+            }
         }
         self.footer.tick();
     }
@@ -116,20 +122,17 @@ impl<'a> Live<'a> {
     fn begin(&mut self, run: &PlannedRun, number: usize, n_runs: usize, before: Option<Outcome>) {
         let title = format!("{}, seed {}", run.title(), run.config.seed);
         self.current = format!("[{number}/{n_runs}] {title}");
-        let state = match before {
-            Some(Outcome::Finished(_)) => "done before".to_owned(),
-            Some(Outcome::Failed) => "failed before".to_owned(),
+        self.left = match before {
+            Some(Outcome::Finished(_)) => " (done before)".to_owned(),
+            Some(Outcome::Failed) => " (failed before)".to_owned(),
             None => self.left(),
         };
-        let state = match state.as_str() {
-            "" => state,
-            state => format!(" ({state})"),
-        };
+        let left = &self.left;
         match self.console.draws() {
-            true => self.footer.set_message(format!("{}{state}", self.current)),
+            true => self.footer.set_message(format!("{}{left}", self.current)),
             false => {
                 let strong = self.console.error_style().strong(&self.current);
-                self.console.note(&format!("{strong}{state}"));
+                self.console.note(&format!("{strong}{left}"));
             }
         }
     }
@@ -174,7 +177,7 @@ impl<'a> Live<'a> {
             .collect();
         match seconds.is_empty() {
             true => String::new(),
-            false => format!("about {} left", clock(seconds.iter().sum())),
+            false => format!(" (about {} left)", clock(seconds.iter().sum())),
         }
     }
 
