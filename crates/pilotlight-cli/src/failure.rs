@@ -137,19 +137,23 @@ impl From<TrainError> for Failure {
 
 impl From<CompareError> for Failure {
     fn from(error: CompareError) -> Self {
-        let blame = match &error {
-            CompareError::Model(error) => of_load(error),
-            CompareError::Tuner(error) => of_tuner(error),
-            CompareError::Train(error) => of_train(error),
-            _ => Blame::Input,
-        };
-        Self::of(blame, &error)
+        Self::of(of_compare(&error), &error)
     }
 }
 
 impl From<GgufError> for Failure {
     fn from(error: GgufError) -> Self {
         Self::of(Blame::Input, &error)
+    }
+}
+
+fn of_compare(error: &CompareError) -> Blame {
+    match error {
+        CompareError::Model(error) => of_load(error),
+        CompareError::Tuner(error) => of_tuner(error),
+        CompareError::Train(error) => of_train(error),
+        CompareError::Method { source, .. } => of_compare(source),
+        _ => Blame::Input,
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use count::Count;
 pub(crate) use download::Download;
-pub(crate) use run::RunProgress;
+pub(crate) use run::{RunProgress, clock};
 
 /// When a plain line is due: at every tenth of the way, or after ten seconds.
 #[derive(Debug)]

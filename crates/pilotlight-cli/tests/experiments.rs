@@ -117,6 +117,65 @@ fn compare_runs_every_method_and_skips_what_is_done() {
 }
 
 #[test]
+fn a_comparison_is_listed_beforehand_and_failures_are_done_again_on_request() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    prepare(folder);
+    let compare = |more: &[&str]| {
+        let always = ["compare", "experiment.toml", "--out", "out"];
+        let settings = [
+            "--set",
+            "tuner.prompt_length=[2, 4]",
+            "--set",
+            "seeds=2",
+            "--set",
+            "search.trials=2",
+            "--set",
+            "train.steps=4",
+        ];
+        run(pilot(folder).args(always).args(settings).args(more))
+    };
+    let state_of = |lines: &[Value]| -> Vec<String> {
+        let lines = lines[0].as_array().expect("a list").iter();
+        let words = lines.map(|line| {
+            let part = |key: &str| line[key].to_string().replace('"', "");
+            format!("{} {} {}", part("kind"), part("seed"), part("state"))
+        });
+        words.collect()
+    };
+    let listed = compare(&["--dry-run"]).done();
+    assert!(
+        listed.contains("9 runs: 0 finished, 9 to do in about"),
+        "{listed}"
+    );
+    let before = state_of(&compare(&["--dry-run", "--json"]).json_lines());
+    let count =
+        |states: &[String], state: &str| states.iter().filter(|it| it.as_str() == state).count();
+    assert_eq!(count(&before, "trial 1 to-do"), 2 * 2);
+    assert_eq!(count(&before, "method 2 waits"), 2);
+    assert!(!folder.join("out").exists());
+
+    compare(&[]).done();
+    let after = state_of(&compare(&["--dry-run", "--json"]).json_lines());
+    assert!(after.iter().all(|it| it.ends_with("finished")), "{after:?}");
+    // A run that failed.
+    let runs = fs_err::read_dir(folder.join("out/runs")).expect("runs");
+    let mut paths = runs.map(|entry| entry.expect("an entry").path());
+    let broken = paths.find(|path| path.to_string_lossy().contains("soft-prompt-seed2"));
+    let broken = broken.expect("a run of the second seed");
+    fs_err::remove_file(broken.join("result.json")).expect("removed");
+    fs_err::write(broken.join("error.txt"), "the disk is full\n").expect("written");
+    compare(&[]).failed(1, &["the disk is full", "--retry"]);
+    let failed = compare(&["--dry-run"]).done();
+    assert!(
+        failed.contains("1 failed (`--retry` does them again)"),
+        "{failed}"
+    );
+    compare(&["--retry"]).done();
+    assert!(!broken.join("error.txt").exists());
+}
+
+#[test]
 fn mistakes_in_an_experiment_are_told_with_their_lines() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();

@@ -45,6 +45,11 @@ impl Precision {
             Self::Bf16 => DType::BF16,
         }
     }
+
+    /// Bytes of a value.
+    pub(crate) fn bytes(self) -> usize {
+        self.dtype().size()
+    }
 }
 
 impl fmt::Display for Precision {

@@ -30,6 +30,14 @@ pub enum CompareError {
         /// Those that there are.
         hint: String,
     },
+    /// A method of a comparison cannot be run.
+    #[error("method {method}: {source}")]
+    Method {
+        /// Its name in tables.
+        method: String,
+        /// Why not.
+        source: Box<CompareError>,
+    },
     /// A file with several methods where one is wanted.
     #[error(
         "one run has one method, found {}\nhint: choose one by `--method {}`, or run all by `pilot compare`",
@@ -156,6 +164,14 @@ impl From<Problem> for CompareError {
 }
 
 impl CompareError {
+    /// Says which method it is about.
+    pub(crate) fn of_method(self, method: &str) -> Self {
+        Self::Method {
+            method: method.to_owned(),
+            source: Box::new(self),
+        }
+    }
+
     pub(crate) fn file(path: impl Into<PathBuf>, source: io::Error) -> Self {
         let path = path.into();
         Self::File { path, source }

@@ -6,7 +6,15 @@ use pilotlight_train::TrainConfig;
 use pilotlight_tuners::TunerConfig;
 use serde::{Deserialize, Serialize};
 
-use crate::{run::BOOTSTRAP_SEED, statistics::Bootstrap};
+use crate::{
+    budget::Budget,
+    error::CompareError,
+    layers::{Experiment, Origins},
+    run::BOOTSTRAP_SEED,
+    search::SearchConfig,
+    statistics::Bootstrap,
+    survey::Survey,
+};
 
 /// All settings of one run: what `resolved.toml` holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -87,6 +95,9 @@ pub struct ReportConfig {
     /// Whether the model is tested as it is: nothing is trained or saved.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub test_only: bool,
+    /// Whether the model is trained to see what it reaches on the validation examples: it is neither tested nor saved.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub trial: bool,
     /// Whether a test set that `data.limit_test` shortens is also tested as a whole.
     pub whole_test: bool,
     /// Resamples of the bootstrap interval.
@@ -99,6 +110,7 @@ impl Default for ReportConfig {
     fn default() -> Self {
         Self {
             test_only: false,
+            trial: false,
             whole_test: false,
             resamples: 10_000,
             confidence: 0.95,
@@ -126,8 +138,25 @@ pub struct Comparison {
     pub seeds: Vec<u64>,
     /// The settings that have several values, in the order of the file.
     pub axes: Vec<Axis>,
+    /// How the learning rate of every method is searched for; without it, each has its own.
+    pub search: Option<SearchConfig>,
+    /// What every method is given; without it, each is trained as its settings say.
+    pub budget: Option<Budget>,
+    /// Examples of each class that the untuned base is shown in context, for as many baselines; by default what fits.
+    pub shots: Option<Vec<usize>>,
+    /// These baselines, once a [survey](crate::Survey) has found out which the models can do.
+    pub few_shot: Vec<FewShot>,
     /// The methods in the order of the file.
     pub methods: IndexMap<String, MethodConfig>,
+}
+
+/// The untuned base with examples in context.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FewShot {
+    /// The values of the axes that matter to it.
+    pub point: AxisValues,
+    /// Its settings; the seed, by which the examples are drawn, is replaced by each of the comparison's.
+    pub config: ExperimentConfig,
 }
 
 /// A setting that has several values.
@@ -158,6 +187,41 @@ pub struct Point {
     pub values: AxisValues,
     /// The settings of the runs; the seed is replaced by each of the comparison's.
     pub config: ExperimentConfig,
+    /// Where they were written, for messages.
+    pub origins: Origins,
+}
+
+impl Point {
+    /// The settings with these values.
+    pub fn new(values: AxisValues, experiment: Experiment) -> Self {
+        let Experiment { config, origins } = experiment;
+        Self {
+            values,
+            config,
+            origins,
+        }
+    }
+}
+
+impl Comparison {
+    /// The comparison as its models and data let it be: within its budget, and with the baselines that they allow.
+    ///
+    /// # Errors
+    ///
+    /// If there is no room for the budget.
+    pub fn settled(mut self, survey: &Survey) -> Result<Self, CompareError> {
+        self.few_shot = survey.few_shot.clone();
+        self.within_budget(survey)
+    }
+
+    /// How the methods are treated alike, a sentence each.
+    pub(crate) fn protocol(&self) -> Vec<String> {
+        let search = self.search.iter().map(SearchConfig::in_words);
+        let first = self.methods.values().next();
+        let first = first.map_or("", |method| &method.label);
+        let budget = self.budget.iter().map(|budget| budget.in_words(first));
+        budget.chain(search).collect()
+    }
 }
 
 impl MethodConfig {

@@ -1,6 +1,7 @@
 //! Where the runs of a comparison are carried out: in this process, or each in one of its own.
 
 use std::{
+    io::{BufRead, BufReader},
     path::PathBuf,
     process::{Command, Stdio},
 };
@@ -29,7 +30,7 @@ pub struct PlannedRun {
     pub point: AxisValues,
     /// Its settings, the seed among them.
     pub config: ExperimentConfig,
-    /// Its folder, in which `resolved.toml` stands already.
+    /// Its folder; empty while its settings are not known.
     pub folder: PathBuf,
 }
 
@@ -39,6 +40,8 @@ pub struct PlannedRun {
 pub enum RunKind {
     /// The base without training, to compare with.
     Baseline,
+    /// A learning rate is tried: a method is trained, and neither tested nor saved.
+    Trial,
     /// A method is trained and tested.
     Method,
 }
@@ -46,16 +49,38 @@ pub enum RunKind {
 impl PlannedRun {
     /// The method's name with the values of the axes, such as `prompt tuning, prompt_length 5`.
     pub fn title(&self) -> String {
-        let mut title = self.label.clone();
-        for (key, value) in &self.point {
-            let name = key.rsplit('.').next().unwrap_or(key);
-            let value = match value {
-                toml::Value::String(text) => text.clone(),
-                other => other.to_string(),
-            };
-            title += &format!(", {name} {value}");
+        let title = titled(&self.label, &self.point);
+        match self.kind {
+            RunKind::Trial => format!("{title}, trial of {}", self.config.train.learning_rate),
+            RunKind::Baseline | RunKind::Method => title,
         }
-        title
+    }
+}
+
+/// A name with the values of the axes.
+pub(crate) fn titled(label: &str, point: &AxisValues) -> String {
+    let mut title = label.to_owned();
+    for (key, value) in point {
+        let name = key.rsplit('.').next().unwrap_or(key);
+        title += &format!(", {name} {}", in_words(value));
+    }
+    title
+}
+
+/// A value without quotes, braces and the folders of a path.
+fn in_words(value: &toml::Value) -> String {
+    match value {
+        toml::Value::String(text) => {
+            let mut parts = text.split(['/', '\\']).filter(|part| !part.is_empty());
+            parts.next_back().unwrap_or(text).to_owned()
+        }
+        toml::Value::Array(items) => items.iter().map(in_words).collect::<Vec<_>>().join("+"),
+        toml::Value::Table(table) => {
+            let entries = table.iter();
+            let entries = entries.map(|(key, value)| format!("{key} {}", in_words(value)));
+            entries.collect::<Vec<_>>().join(" ")
+        }
+        other => other.to_string(),
     }
 }
 
@@ -98,12 +123,14 @@ impl Launcher for InProcess<'_> {
 /// The process that `command` describes has to call [`run`] on `resolved.toml` in the run's folder, to resume, and to
 /// leave its result there. Its standard input is a pipe that ends with this process, be it killed: a child that reads it
 /// need not go on as an orphan. The other streams are the command's business.
-pub struct ChildProcess<F: FnMut(&PlannedRun) -> Command> {
+pub struct ChildProcess<F: FnMut(&PlannedRun) -> Command, H: FnMut(&str)> {
     /// The process for a run.
     pub command: F,
+    /// Hears each line of its standard error, where the command makes that a pipe.
+    pub hear: H,
 }
 
-impl<F: FnMut(&PlannedRun) -> Command> Launcher for ChildProcess<F> {
+impl<F: FnMut(&PlannedRun) -> Command, H: FnMut(&str)> Launcher for ChildProcess<F, H> {
     fn launch(&mut self, planned: &PlannedRun) -> Result<RunResult, String> {
         let error_file = planned.folder.join(ERROR_FILE);
         // Of an earlier try.
@@ -116,6 +143,13 @@ impl<F: FnMut(&PlannedRun) -> Command> Launcher for ChildProcess<F> {
             .map_err(|error| format!("{program} cannot be started: {error}"))?;
         // Waiting would close it.
         let input = child.stdin.take();
+        if let Some(errors) = child.stderr.take() {
+            let lines = BufReader::new(errors).split(b'\n');
+            // A pipe that breaks says no more; the process ends by itself.
+            for line in lines.map_while(Result::ok) {
+                (self.hear)(String::from_utf8_lossy(&line).trim_end());
+            }
+        }
         let status = child
             .wait()
             .map_err(|error| format!("{program} cannot be waited for: {error}"))?;

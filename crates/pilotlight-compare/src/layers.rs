@@ -7,12 +7,16 @@
 //! Every value remembers where it was written, so that a mistake is reported with its file and line, its variable
 //! or its argument.
 
+mod axes;
 mod check;
 mod overlay;
 mod paths;
+mod range;
 mod read;
+mod seeds;
 mod stacked;
 mod suggest;
+mod together;
 mod tree;
 mod written;
 
@@ -23,14 +27,17 @@ use indexmap::IndexMap;
 
 use crate::{
     error::{CompareError, Problem, Problems},
-    experiment::{AxisValues, Comparison, ExperimentConfig, MethodConfig, Point},
+    experiment::{Comparison, ExperimentConfig, MethodConfig, Point},
     presets,
 };
+use axes::SeveralValues;
 use read::read;
+use together::Together;
 use tree::Origin;
 
 pub use read::Origins;
 
+pub(crate) use range::rounded;
 pub(crate) use suggest::quote;
 
 /// Where fetched data and models are, unless `PILOT_DATA` says otherwise.
@@ -98,15 +105,14 @@ impl Layers {
         let Settings {
             root,
             methods,
-            seeds,
+            together,
             ..
         } = self.stack()?;
         let mut problems = Problems::default();
         let root = match (method, methods.is_empty()) {
             (None, true) => {
-                let of_comparisons = [("seeds", seeds.as_ref()), ("label", root.get("label"))];
-                let given = of_comparisons.into_iter();
-                let given = given.filter_map(|(key, value)| Some((key, value?)));
+                let label = root.get_key_value("label");
+                let given = together.iter().chain(label);
                 problems.extend(given.map(|(key, value)| only_of_comparisons(key, value)));
                 root
             }
@@ -119,11 +125,16 @@ impl Layers {
                 None => return Err(no_method(name, &methods).into()),
             },
         };
-        let experiment = read(root, &mut problems);
+        let several = axes::find(&root, &mut problems);
+        problems.extend(several.iter().filter_map(SeveralValues::of_single_run));
+        // With the first value of each, so that further problems show.
+        let points = axes::points(root, &several, &mut problems);
+        let first = points.into_iter().next();
+        let experiment = first.and_then(|(_, root)| read(root, &mut problems));
         problems.into_result()?;
         Ok(experiment
             .map(|(_, experiment)| experiment)
-            .expect("a section that cannot be read is a problem"))
+            .expect("what cannot be read is a problem"))
     }
 
     /// The settings of a comparison; without `[methods]` there is one, called by the name of its method.
@@ -136,38 +147,57 @@ impl Layers {
             name,
             root,
             methods,
-            seeds,
+            together: keys,
         } = self.stack()?;
         let mut problems = Problems::default();
-        let seeds = seeds.and_then(|seeds| read_seeds(&seeds, &mut problems));
+        let together = Together::read(&keys, &mut problems);
         let single = methods.is_empty();
         let tables = match single {
             true => IndexMap::from([(String::new(), root)]),
             false => methods,
         };
         let mut methods = IndexMap::new();
+        let mut axes = Vec::new();
         for (name, table) in tables {
-            let Some((label, Experiment { config, .. })) = read(table, &mut problems) else {
+            let several = axes::find(&table, &mut problems);
+            axes::unite(&mut axes, &several);
+            let mut own_label = None;
+            let mut points = Vec::new();
+            for (values, table) in axes::points(table, &several, &mut problems) {
+                let Some((label, experiment)) = read(table, &mut problems) else {
+                    continue;
+                };
+                own_label = own_label.or(label);
+                points.push(Point::new(values, experiment));
+            }
+            let Some(first) = points.first() else {
                 continue;
             };
-            let name = if single {
-                config.tuner.method().to_owned()
-            } else {
-                name
+            let name = match single {
+                true => first.config.tuner.method().to_owned(),
+                false => name,
             };
-            let label = label.unwrap_or_else(|| name.replace('_', " "));
-            let values = AxisValues::new();
-            let points = vec![Point { values, config }];
+            let label = own_label.unwrap_or_else(|| name.replace('_', " "));
             methods.insert(name, MethodConfig { label, points });
         }
+        together.check(&methods, &keys, &mut problems);
+        problems.into_result()?;
         let first = methods.values().next();
         let own = || first.map(|method: &MethodConfig| method.first().seed);
-        let seeds = seeds.unwrap_or_else(|| own().into_iter().collect());
-        problems.into_result()?;
+        let Together {
+            seeds,
+            search,
+            budget,
+            baselines,
+        } = together;
         Ok(Comparison {
             name,
-            seeds,
-            axes: Vec::new(),
+            seeds: seeds.unwrap_or_else(|| own().into_iter().collect()),
+            axes,
+            search,
+            budget,
+            shots: baselines.shots(),
+            few_shot: Vec::new(),
             methods,
         })
     }
@@ -206,7 +236,7 @@ impl Layers {
         let layers = [bottom, file, variables, assignments];
         let methods = stacked::methods(&layers)?;
         let mut root = stacked::stacked(&layers);
-        let seeds = root.shift_remove("seeds");
+        let together = together::take(&mut root);
         for key in ["preset", "methods"] {
             root.shift_remove(key);
         }
@@ -216,7 +246,7 @@ impl Layers {
             name: name.or(preset).unwrap_or_else(|| "comparison".into()),
             root,
             methods,
-            seeds,
+            together,
         })
     }
 }
@@ -227,26 +257,8 @@ struct Settings {
     root: Map<String, Value>,
     /// Settings of each method.
     methods: IndexMap<String, Map<String, Value>>,
-    seeds: Option<Value>,
-}
-
-/// At least one seed, each once: two runs of the same seed would be the same run.
-fn read_seeds(value: &Value, problems: &mut Problems) -> Option<Vec<u64>> {
-    let seeds = check::read::<Vec<u64>>("seeds", value, problems)?;
-    let mut seen = seeds.iter().enumerate();
-    let twice = seen.find(|(index, seed)| seeds[..*index].contains(seed));
-    let found = match twice {
-        Some((_, seed)) => format!("{seed} twice"),
-        None if seeds.is_empty() => "an empty list".into(),
-        None => return Some(seeds),
-    };
-    problems.push(Problem {
-        origin: value.origin().map(String::from),
-        key: Some("seeds".into()),
-        message: format!("expected different seeds, found {found}"),
-        hint: "for example `seeds = [1, 2, 3]`".into(),
-    });
-    None
+    /// What is said of the comparison as a whole.
+    together: Map<String, Value>,
 }
 
 fn only_of_comparisons(key: &str, value: &Value) -> Problem {

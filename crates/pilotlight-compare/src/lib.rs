@@ -10,7 +10,12 @@
 //! | [`base`] | a loaded model with its tokenizer, and a task prepared for it |
 //! | [`mod@run`] | one run; [`result`]: what came out of it |
 //! | [`statistics`] | accuracies, intervals, paired comparisons |
-//! | [`matrix`], [`launch`] | several methods and seeds, in one process or in many |
+//! | [`survey`], [`arithmetic`] | what runs compute, before they are run |
+//! | [`budget`] | equal steps, or equal computation, for every method |
+//! | [`mod@plan`] | which runs a comparison consists of |
+//! | [`standing`] | how far a comparison has got; [`estimate`]: what the rest will take |
+//! | [`search`] | the same search for every method's learning rate |
+//! | [`matrix`], [`launch`] | these runs, in one process or in many |
 //! | [`table`] | what methods cost and reach, side by side |
 //! | [`figure`] | the same as a picture |
 //! | [`bench`] | what a training step costs, by method and device |
@@ -31,10 +36,14 @@
 //! # Ok::<(), pilotlight_compare::CompareError>(())
 //! ```
 
+pub mod arithmetic;
 pub mod base;
+mod baseline;
 pub mod bench;
+pub mod budget;
 pub mod embedded;
 pub mod error;
+pub mod estimate;
 pub mod experiment;
 pub mod figure;
 pub mod launch;
@@ -42,26 +51,36 @@ pub mod layers;
 pub mod matrix;
 pub mod memory;
 pub mod model_folder;
+pub mod plan;
 pub mod presets;
 pub mod result;
 pub mod run;
+pub mod search;
 pub mod sources;
+pub mod standing;
 pub mod statistics;
+pub mod survey;
 pub mod table;
 pub mod vocabulary;
 
 pub use base::Base;
+pub use budget::Budget;
 pub use error::{CompareError, Problem, Problems};
+pub use estimate::{Estimate, Estimates, Evidence};
 pub use experiment::{
-    Axis, AxisValues, BaseConfig, BaseInit, Comparison, ExperimentConfig, MethodConfig, Point,
-    Precision, ReportConfig,
+    Axis, AxisValues, BaseConfig, BaseInit, Comparison, ExperimentConfig, FewShot, MethodConfig,
+    Point, Precision, ReportConfig,
 };
 pub use figure::accuracy_figure;
 pub use launch::{ChildProcess, InProcess, Launcher, PlannedRun, RunKind};
 pub use layers::{Experiment, Layers, Origins};
-pub use matrix::{CompareEvent, FinishedRun, Report, compare, plan};
+pub use matrix::{CompareEvent, CompareOptions, FinishedRun, Report, compare};
 pub use model_folder::save_model;
+pub use plan::{Known, Outcome, Plan, plan};
 pub use result::RunResult;
 pub use run::{RunObserver, RunOptions, Stage, Unwatched, run};
+pub use search::{ChooseBy, Chosen, SearchConfig, Validation};
 pub use sources::{ModelSource, Resolver};
+pub use standing::{Ended, Standing};
+pub use survey::{Survey, Work};
 pub use table::Table;

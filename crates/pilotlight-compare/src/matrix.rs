@@ -2,28 +2,28 @@
 
 use std::path::{Path, PathBuf};
 
-use pilotlight_tuners::TunerConfig;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::{
     error::CompareError,
-    experiment::{Axis, AxisValues, Comparison, Point},
+    experiment::{Axis, Comparison},
     figure::{FIGURE_FILE, accuracy_figure, has_figure, subject},
     launch::{Launcher, PlannedRun, RunKind},
+    plan::{Known, Outcome, Plan, plan, settings},
     result::RunResult,
-    run::{RESOLVED_FILE, read_result},
+    run::RESOLVED_FILE,
+    search::{self, Chosen, Validation},
+    standing::Ended,
     table::Table,
 };
-
-/// Folder of all runs inside that of a comparison.
-pub const RUNS_FOLDER: &str = "runs";
 
 /// What a comparison is doing.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum CompareEvent<'a> {
-    /// A run begins, or is found to be finished.
+    /// What is to be run, as far as it is known; it comes again whenever more is.
+    Plan(&'a Plan),
+    /// A run begins, or is found to have ended before.
     Run {
         /// The run.
         run: &'a PlannedRun,
@@ -31,8 +31,8 @@ pub enum CompareEvent<'a> {
         number: usize,
         /// Number of runs.
         n_runs: usize,
-        /// Whether it was finished before.
-        is_finished: bool,
+        /// How it ended before, if it did.
+        before: Option<Outcome>,
     },
     /// A run is done.
     Done {
@@ -41,13 +41,20 @@ pub enum CompareEvent<'a> {
         /// What came out.
         result: &'a RunResult,
     },
-    /// A run failed; the others go on.
+    /// A run failed, now or before; the others go on.
     Failed {
         /// The run.
         run: &'a PlannedRun,
         /// Why.
         message: &'a str,
     },
+}
+
+/// How a comparison is carried out, beyond its settings.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CompareOptions {
+    /// Whether runs that failed before are done again.
+    pub retry: bool,
 }
 
 /// What came out of a comparison.
@@ -61,8 +68,14 @@ pub struct Report {
     /// The settings that have several values.
     #[serde(default)]
     pub axes: Vec<Axis>,
+    /// How the methods were treated alike, a sentence each.
+    #[serde(default)]
+    pub protocol: Vec<String>,
     /// The table.
     pub table: Table,
+    /// The learning rates that were tried and chosen.
+    #[serde(default)]
+    pub chosen: Vec<Chosen>,
     /// The runs that failed.
     pub failures: Vec<Failure>,
 }
@@ -89,60 +102,11 @@ pub struct FinishedRun {
     pub result: RunResult,
 }
 
-/// The runs of a comparison: the untuned base first, then every method with the first seed, with the second, and so
-/// on, so that what is done first is a table already.
+/// Carries out all runs of a comparison that have not ended yet, and writes `report.md`, `accuracy.svg`, `table.csv` and
+/// `report.json` into `out`; the picture where a method has an accuracy.
 ///
-/// All runs have the same data: those that the first seed draws, unless `data.seed` says otherwise.
-pub fn plan(comparison: &Comparison, out: &Path) -> Vec<PlannedRun> {
-    let first_seed = comparison.seeds.first().copied().unwrap_or_default();
-    let mut runs = Vec::new();
-    let mut add = |method: &str, label: &str, kind, point: &Point| {
-        let mut run = PlannedRun {
-            method: method.to_owned(),
-            label: label.to_owned(),
-            kind,
-            point: point.values.clone(),
-            config: point.config.clone(),
-            folder: PathBuf::new(),
-        };
-        run.folder = out.join(RUNS_FOLDER).join(folder_name(&run));
-        runs.push(run);
-    };
-    if let Some(method) = comparison.methods.values().next() {
-        let mut config = method.first().clone();
-        config.tuner = TunerConfig::default();
-        config.base.train = Vec::new();
-        config.base.save = None;
-        config.train = pilotlight_train::TrainConfig {
-            eval_batch_size: config.train.eval_batch_size,
-            ..pilotlight_train::TrainConfig::default()
-        };
-        config.report.test_only = true;
-        config.seed = first_seed;
-        config.data.seed.get_or_insert(first_seed);
-        if config.base.init == crate::BaseInit::Pretrained {
-            let values = AxisValues::new();
-            let point = Point { values, config };
-            add("", "untuned", RunKind::Baseline, &point);
-        }
-    }
-    for seed in &comparison.seeds {
-        for (name, method) in &comparison.methods {
-            for point in &method.points {
-                let mut point = point.clone();
-                point.config.seed = *seed;
-                point.config.data.seed.get_or_insert(first_seed);
-                add(name, &method.label, RunKind::Method, &point);
-            }
-        }
-    }
-    runs
-}
-
-/// Carries out all runs of a comparison that are not finished yet, and writes `report.md`, `accuracy.svg`,
-/// `table.csv` and `report.json` into `out`; the picture where a method has an accuracy.
-///
-/// A run that fails does not keep the others from being done; it is reported at the end.
+/// A run that fails does not keep the others from being done; it is reported at the end. One that failed before is
+/// reported again, and done again only if `options` say so; a trial that failed is reported where all of them did.
 ///
 /// # Errors
 ///
@@ -150,24 +114,41 @@ pub fn plan(comparison: &Comparison, out: &Path) -> Vec<PlannedRun> {
 pub fn compare(
     comparison: &Comparison,
     out: &Path,
+    options: CompareOptions,
     launcher: &mut dyn Launcher,
     observe: &mut dyn FnMut(&CompareEvent<'_>),
 ) -> Result<Report, CompareError> {
-    let runs = plan(comparison, out);
-    let n_runs = runs.len();
-    let mut finished = Vec::new();
-    let mut failures = Vec::new();
-    for (index, run) in runs.into_iter().enumerate() {
-        let before = prepare(&run)?;
+    let mut known = Known::default();
+    let mut finished: Vec<FinishedRun> = Vec::new();
+    let mut failed: Vec<(PlannedRun, String)> = Vec::new();
+    let mut n_planned = 0;
+    let chosen = loop {
+        // What the trials have chosen is known behind them.
+        let plan = plan(comparison, out, &known);
+        if plan.runs.len() > n_planned {
+            observe(&CompareEvent::Plan(&plan));
+            n_planned = plan.runs.len();
+        }
+        let Some(run) = plan.next(&known).cloned() else {
+            break plan.chosen;
+        };
+        let before = match Ended::read(&run.folder)? {
+            Some(Ended::Failed(_)) if options.retry => None,
+            before => before,
+        };
         observe(&CompareEvent::Run {
             run: &run,
-            number: index + 1,
-            n_runs,
-            is_finished: before.is_some(),
+            number: 1 + finished.len() + failed.len(),
+            n_runs: plan.n_runs(),
+            before: before.as_ref().map(Ended::outcome),
         });
         let result = match before {
-            Some(result) => Ok(result),
-            None => launcher.launch(&run),
+            Some(Ended::Finished(result)) => Ok(*result),
+            Some(Ended::Failed(message)) => Err(message),
+            None => {
+                prepare(&run)?;
+                launcher.launch(&run)
+            }
         };
         match result {
             Ok(result) => {
@@ -175,6 +156,8 @@ pub fn compare(
                     run: &run,
                     result: &result,
                 });
+                let validation = Validation::of(&result);
+                known.insert(run.folder.clone(), Outcome::Finished(validation));
                 finished.push(FinishedRun {
                     planned: run,
                     result,
@@ -185,60 +168,39 @@ pub fn compare(
                     run: &run,
                     message: &message,
                 });
-                failures.push(Failure {
-                    method: run.label,
-                    seed: run.config.seed,
-                    folder: run.folder,
-                    message,
-                });
+                known.insert(run.folder.clone(), Outcome::Failed);
+                failed.push((run, message));
             }
         }
-    }
+    };
+    // Trials are not tested.
+    finished.retain(|run| run.planned.kind != RunKind::Trial);
+    // Among learning rates one may be too high: that is what trials are for.
+    failed.retain(|(run, _)| run.kind != RunKind::Trial || !chosen.iter().any(|it| it.is_of(run)));
+    let failures = failed.into_iter().map(|(run, message)| Failure {
+        method: run.title(),
+        seed: run.config.seed,
+        folder: run.folder,
+        message,
+    });
     let report = Report {
         name: comparison.name.clone(),
         subject: subject(comparison),
         axes: comparison.axes.clone(),
+        protocol: comparison.protocol(),
         table: Table::of_runs(&finished)?,
-        failures,
+        chosen,
+        failures: failures.collect(),
     };
     write_report(&report, &finished, out)?;
     Ok(report)
 }
 
-/// Makes the folder of a run with its settings in it; a result that is there already is returned.
-fn prepare(run: &PlannedRun) -> Result<Option<RunResult>, CompareError> {
-    let result = run.folder.join("result.json");
-    if result.exists() {
-        // The folder's name holds a hash of the settings: they are the same.
-        return read_result(&result).map(Some);
-    }
+/// Makes the folder of a run with its settings in it.
+fn prepare(run: &PlannedRun) -> Result<(), CompareError> {
     let folder = &run.folder;
     std::fs::create_dir_all(folder).map_err(|source| CompareError::file(folder, source))?;
-    write(&folder.join(RESOLVED_FILE), &settings(run))?;
-    Ok(None)
-}
-
-fn settings(run: &PlannedRun) -> String {
-    // What cannot be written as TOML (a path that is not Unicode) is told by the run itself.
-    toml::to_string(&run.config).unwrap_or_default()
-}
-
-/// `METHOD-seedN-HASH`: to be read by people, and different for different settings.
-fn folder_name(run: &PlannedRun) -> String {
-    let digest = Sha256::digest(settings(run).as_bytes());
-    let hash: String = digest[..4]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    let is_plain = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
-    let method: String = match run.method.as_str() {
-        "" => "untuned".into(),
-        method => method
-            .chars()
-            .map(|character| if is_plain(character) { character } else { '-' })
-            .collect(),
-    };
-    format!("{method}-seed{}-{hash}", run.config.seed)
+    write(&folder.join(RESOLVED_FILE), &settings(run))
 }
 
 /// Writes all files of a report; `_runs` are the finished runs that it is about.
@@ -285,11 +247,15 @@ impl Report {
     /// The report as a Markdown document.
     pub fn to_markdown(&self) -> String {
         let mut text = format!("# {}\n\n{}", self.name, self.table.to_markdown());
+        for sentence in &self.protocol {
+            text += &format!("\n{sentence}\n");
+        }
         if has_figure(&self.table) {
             text += &format!(
                 "\n![Test accuracy against the share of trained parameters]({FIGURE_FILE})\n"
             );
         }
+        text += &search::to_markdown(&self.chosen);
         if !self.failures.is_empty() {
             text += "\n## Failed runs\n";
         }
@@ -312,7 +278,10 @@ pub(crate) fn by_method(runs: &[FinishedRun]) -> Vec<(&str, Vec<&FinishedRun>)> 
     for run in runs {
         let planned = &run.planned;
         let same = |(method, group): &&mut (&str, Vec<&FinishedRun>)| {
-            *method == planned.method && group[0].planned.point == planned.point
+            let first = &group[0].planned;
+            *method == planned.method
+                && first.label == planned.label
+                && first.point == planned.point
         };
         match groups.iter_mut().find(same) {
             Some((_, group)) => group.push(run),

@@ -31,6 +31,9 @@ pub struct RunResult {
     pub peak_memory_bytes: Option<u64>,
     /// Losses.
     pub loss: Losses,
+    /// Share of the validation examples whose class was right at the best step, in a classification task.
+    #[serde(default)]
+    pub validation_accuracy: Option<f64>,
     /// What the trained model reaches on the test examples; `None` without any, or where there was nothing to test
     /// (a fresh head that was not trained).
     pub test: Option<TestResult>,

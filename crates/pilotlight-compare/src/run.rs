@@ -64,7 +64,8 @@ pub struct RunOptions<'a> {
 
 /// Trains, tests and saves what `config` describes in the folder `out`.
 ///
-/// With `report.test_only` nothing is trained or saved: the model is tested as it is.
+/// With `report.test_only` nothing is trained or saved: the model is tested as it is. With `report.trial` it is trained,
+/// and neither tested nor saved.
 ///
 /// # Errors
 ///
@@ -139,9 +140,10 @@ impl Run<'_> {
             false => None,
         };
         let hash_before = tuned.base.parameter_hash();
-        let can_test = !config.report.test_only
-            || matches!(config.tuner, TunerConfig::Saved(_))
-            || model::untuned(&base, config, &data)?.is_some();
+        let can_test = !config.report.trial
+            && (!config.report.test_only
+                || matches!(config.tuner, TunerConfig::Saved(_))
+                || model::untuned(&base, config, &data)?.is_some());
         let Base { source, family, .. } = &base;
         let (source, family) = (source.clone(), (*family).to_owned());
         // Trained parameters are copies: with the base's own beside them, training would seem to need more memory.
@@ -162,7 +164,7 @@ impl Run<'_> {
         };
         self.seconds.test = testing.elapsed().as_secs_f64();
 
-        let adapter_bytes = match config.report.test_only {
+        let adapter_bytes = match config.report.test_only || config.report.trial {
             true => None,
             false => {
                 observer.stage(Stage::Save);
@@ -191,6 +193,7 @@ impl Run<'_> {
             tokens_per_second: watch.tokens_per_second(&data.train),
             peak_memory_bytes,
             loss: losses(&outcome, test_result.as_ref()),
+            validation_accuracy: validation_accuracy(&outcome),
             test: test_result,
             whole_test,
             untuned,
@@ -318,6 +321,15 @@ fn losses(outcome: &Outcome, test: Option<&TestResult>) -> Losses {
         validation: outcome.best.map(|best| best.loss),
         test: test.map(|test| test.loss),
     }
+}
+
+/// That of the step whose parameters were kept.
+fn validation_accuracy(outcome: &Outcome) -> Option<f64> {
+    let step = outcome.best?.step;
+    let mut validated = outcome.history.iter().rev();
+    let best =
+        validated.find(|metric| metric.split == SplitName::Validation && metric.step == step);
+    best?.accuracy
 }
 
 fn truncated(data: &TaskData) -> Truncated {

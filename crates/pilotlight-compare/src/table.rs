@@ -215,8 +215,8 @@ fn pairs(groups: &[(&str, Vec<&FinishedRun>)]) -> Result<Vec<Pair>, CompareError
             BOOTSTRAP_SEED,
         );
         pairs.extend(comparison.map(|comparison| Pair {
-            first: first.planned.label.clone(),
-            second: second.planned.label.clone(),
+            first: first.planned.title(),
+            second: second.planned.title(),
             comparison,
         }));
     }

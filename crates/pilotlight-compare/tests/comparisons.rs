@@ -2,12 +2,12 @@
 
 mod common;
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use common::{Local, Workshop};
 use pilotlight_compare::{
-    ChildProcess, CompareEvent, Comparison, InProcess, Launcher, Layers, PlannedRun, RunResult,
-    Unwatched, compare, layers::Origins, plan, presets::PRESETS,
+    ChildProcess, CompareEvent, CompareOptions, Comparison, InProcess, Known, Launcher, Layers,
+    PlannedRun, RunResult, Unwatched, compare, layers::Origins, plan, presets::PRESETS,
 };
 
 const METHODS: &str = r#"
@@ -26,6 +26,8 @@ base.train = [".*"]
 tuner.method = "none"
 train.learning_rate = 1e-3
 "#;
+
+const ONCE: CompareOptions = CompareOptions { retry: false };
 
 fn comparison(workshop: &Workshop) -> Comparison {
     let mut comparison = workshop.layers(METHODS).comparison().expect("readable");
@@ -53,7 +55,7 @@ fn finished_runs_are_kept_and_failed_ones_reported() {
         observer: &mut Unwatched,
     };
     let mut events = Vec::new();
-    let report = compare(&comparison, &out, &mut launcher, &mut |event| {
+    let report = compare(&comparison, &out, ONCE, &mut launcher, &mut |event| {
         events.push(match event {
             CompareEvent::Run {
                 run,
@@ -63,6 +65,7 @@ fn finished_runs_are_kept_and_failed_ones_reported() {
             } => {
                 format!("{number}/{n_runs} {}", run.label)
             }
+            CompareEvent::Plan(plan) => format!("{} planned", plan.n_runs()),
             CompareEvent::Done { .. } => "done".into(),
             CompareEvent::Failed { message, .. } => {
                 assert!(message.contains("holds no adapter"), "{message}");
@@ -74,7 +77,7 @@ fn finished_runs_are_kept_and_failed_ones_reported() {
     let report = report.expect("a report");
     assert_eq!(
         events.join(", "),
-        "1/7 untuned, done, 2/7 prompt, done, 3/7 no such adapter, failed, 4/7 full fine-tuning, done, \
+        "7 planned, 1/7 untuned, done, 2/7 prompt, done, 3/7 no such adapter, failed, 4/7 full fine-tuning, done, \
          5/7 prompt, done, 6/7 no such adapter, failed, 7/7 full fine-tuning, done"
     );
 
@@ -103,23 +106,37 @@ fn finished_runs_are_kept_and_failed_ones_reported() {
     let figure = String::from_utf8(workshop.read("out/accuracy.svg")).expect("text");
     assert!(figure.contains("full fine-tuning"), "{figure}");
 
+    // What failed is reported again, and done again on request.
+    let report_again = compare(&comparison, &out, ONCE, &mut Idle, &mut |_| {});
+    assert_eq!(report_again.expect("a report"), report);
+    let retry = CompareOptions { retry: true };
+    let retried = compare(&comparison, &out, retry, &mut Idle, &mut |_| {}).expect("a report");
+    let failed = retried.failures.iter();
+    let messages: Vec<&str> = failed.map(|failure| &*failure.message).collect();
+    assert_eq!(messages, ["no such adapter was launched"; 2]);
+
     // What is finished is not done again, and gives the same table.
     let mut again = comparison.clone();
     again.methods.shift_remove("broken");
-    let report_again = compare(&again, &out, &mut Idle, &mut |_| {}).expect("a report");
+    let report_again = compare(&again, &out, ONCE, &mut Idle, &mut |_| {}).expect("a report");
     assert_eq!(report_again.table, report.table);
     assert!(report_again.failures.is_empty());
     // Other settings are another run.
     let method = again.methods.get_mut("prompt").expect("a method");
     method.points[0].config.train.learning_rate = 0.06;
-    let changed = compare(&again, &out, &mut Idle, &mut |_| {}).expect("a report");
+    let changed = compare(&again, &out, ONCE, &mut Idle, &mut |_| {}).expect("a report");
     assert_eq!(changed.failures.len(), 2);
 }
 
 #[test]
 fn all_runs_share_their_data() {
     let workshop = Workshop::new();
-    let runs = plan(&comparison(&workshop), &workshop.path("out"));
+    let plan = plan(
+        &comparison(&workshop),
+        &workshop.path("out"),
+        &Known::default(),
+    );
+    let runs = plan.runs;
     assert!(runs.iter().all(|run| run.config.data.seed == Some(3)));
     let seeds: Vec<u64> = runs.iter().map(|run| run.config.seed).collect();
     assert_eq!(seeds, [3, 3, 3, 3, 4, 4, 4]);
@@ -132,21 +149,30 @@ fn all_runs_share_their_data() {
 #[test]
 fn a_process_that_fails_says_why() {
     let workshop = Workshop::new();
-    let run = plan(&comparison(&workshop), &workshop.path("out")).swap_remove(0);
+    let plan = plan(
+        &comparison(&workshop),
+        &workshop.path("out"),
+        &Known::default(),
+    );
+    let run = plan.runs.into_iter().next().expect("a run");
     std::fs::create_dir_all(&run.folder).expect("made");
-    let fails = |script: &str| {
+    let mut heard = Vec::new();
+    let mut fails = |script: &str| {
         let mut launcher = ChildProcess {
             command: |run: &PlannedRun| {
                 let mut command = Command::new("sh");
                 command.arg("-c").arg(script).current_dir(&run.folder);
+                command.stderr(Stdio::piped());
                 command
             },
+            hear: |line: &str| heard.push(line.to_owned()),
         };
         launcher.launch(&run).expect_err("it fails")
     };
     assert_eq!(fails("echo the reason > error.txt; exit 1"), "the reason");
     assert!(fails("kill -9 $$").contains("memory"));
-    assert!(fails("exit 0").contains("result.json"));
+    assert!(fails("echo one >&2; echo two >&2").contains("result.json"));
+    assert_eq!(heard, ["one", "two"]);
 }
 
 #[test]

@@ -1,6 +1,10 @@
 //! `pilot compare`: several methods on the same task.
 
+mod dry_run;
+mod live;
+
 use std::{
+    cell::RefCell,
     env,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -9,17 +13,17 @@ use std::{
 use clap::Args;
 use comfy_table::{CellAlignment, Table as Grid, presets};
 use pilotlight_compare::{
-    Base, ChildProcess, CompareEvent, Comparison, Experiment, Layers, PlannedRun, Report, Resolver,
-    RunResult, compare, presets::PRESETS,
+    ChildProcess, CompareOptions, Comparison, Estimates, PlannedRun, Report, Standing, Survey,
+    compare, presets::PRESETS,
 };
 use serde_json::json;
 
+use self::live::Live;
 use crate::{
     console::{Console, Output},
     devices::DeviceChoice,
     experiments::{Machine, RawSettings, layers},
     failure::Failure,
-    results,
 };
 
 /// The preset that runs without a file and without a download.
@@ -51,9 +55,15 @@ pub(crate) struct RawCompare {
     /// Folder of the comparison [default: runs/NAME]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// List the runs, how they stand and what they will take, and do none
+    #[arg(long)]
+    dry_run: bool,
+    /// Do runs that failed again; without it they are reported again
+    #[arg(long)]
+    retry: bool,
     #[command(flatten)]
     settings: RawSettings,
-    /// Print the report as JSON
+    /// Print the report, or the list of the runs, as JSON
     #[arg(long)]
     json: bool,
 }
@@ -68,9 +78,10 @@ pub(crate) enum Compare {
 
 /// The methods that are to be compared, and where.
 pub(crate) struct Methods {
-    layers: Layers,
     comparison: Comparison,
     out: PathBuf,
+    dry_run: bool,
+    retry: bool,
     json: bool,
 }
 
@@ -87,9 +98,10 @@ impl Compare {
             .clone()
             .unwrap_or_else(|| Path::new("runs").join(&comparison.name));
         Ok(Self::Methods(Box::new(Methods {
-            layers,
             comparison,
             out,
+            dry_run: raw.dry_run,
+            retry: raw.retry,
             json: raw.json,
         })))
     }
@@ -103,9 +115,19 @@ impl Compare {
 }
 
 impl Methods {
-    fn run(&self, console: &Console) -> Result<(), Failure> {
-        self.check(console)?;
-        let report = self.compare(console)?;
+    fn run(mut self, console: &Console) -> Result<(), Failure> {
+        // Looks for mistakes of all methods before hours go into the first one.
+        let survey = Survey::new(&self.comparison, &Machine::new(console))?;
+        self.comparison = self.comparison.settled(&survey)?;
+        let standing = Standing::read(&self.comparison, &self.out)?;
+        let mut estimates = Estimates::new(&survey);
+        for (run, result) in standing.finished() {
+            estimates.learn(run, result);
+        }
+        if self.dry_run {
+            return dry_run::show(&standing, &estimates, self.retry, self.json, console);
+        }
+        let report = self.compare(estimates, console)?;
         print(&report, self.json, console)?;
         console.note(&format!("written to {}", self.out.display()));
         match report.failures.as_slice() {
@@ -117,41 +139,11 @@ impl Methods {
                 first.seed,
                 first.message
             ))
-            .hint("mend it and compare again: finished runs are kept")),
+            .hint("mend it and compare again with `--retry`: finished runs are kept")),
         }
     }
 
-    /// Looks for mistakes of all methods before hours go into the first one.
-    fn check(&self, console: &Console) -> Result<(), Failure> {
-        let machine = Machine::new(console);
-        let mut loaded: Option<Base> = None;
-        let mut last = None;
-        for (name, method) in &self.comparison.methods {
-            // Read once more, with the places where the settings were written. Without [methods] there is one method,
-            // which has no name.
-            let experiment = self.layers.experiment(Some(name));
-            let experiment = experiment.or_else(|_| self.layers.experiment(None))?;
-            let Experiment { config, origins } = &experiment;
-            let mut of_model = config.base.clone();
-            of_model.train = Vec::new();
-            let key = (of_model, config.device.clone());
-            if last.as_ref() != Some(&key) {
-                // One at a time: two would need twice the memory.
-                drop(loaded.take());
-                let device = machine.device(&config.device, config.base.dtype)?;
-                loaded = Some(Base::load(&config.base, config.seed, &machine, &device)?);
-                last = Some(key);
-            }
-            if let Some(base) = &loaded {
-                base.prepare(config, origins).map_err(|error| {
-                    Failure::from(error).at(&format!("method {}", method.label))
-                })?;
-            }
-        }
-        Ok(())
-    }
-
-    fn compare(&self, console: &Console) -> Result<Report, Failure> {
+    fn compare(&self, estimates: Estimates<'_>, console: &Console) -> Result<Report, Failure> {
         let program = env::current_exe().map_err(|error| {
             Failure::run(format!("cannot find the file of this program: {error}"))
                 .hint("start it by its full path")
@@ -166,15 +158,24 @@ impl Methods {
                 .args(["--resume", "--of-comparison"])
                 .args(console.arguments())
                 .stdout(Stdio::null());
+            if console.draws() {
+                // Its lines become part of the table.
+                command.stderr(Stdio::piped());
+            }
             command
         };
-        let mut launcher = ChildProcess { command };
-        let mut observe = |event: &CompareEvent<'_>| tell(event, console);
+        // The run that goes on and the comparison around it speak in turns.
+        let live = RefCell::new(Live::new(estimates, console));
+        let mut launcher = ChildProcess {
+            command,
+            hear: |line: &str| live.borrow_mut().hear(line),
+        };
         Ok(compare(
             &self.comparison,
             &self.out,
+            CompareOptions { retry: self.retry },
             &mut launcher,
-            &mut observe,
+            &mut |event| live.borrow_mut().event(event),
         )?)
     }
 }
@@ -197,39 +198,6 @@ fn chosen(mut comparison: Comparison, only: &[String]) -> Result<Comparison, Fai
         comparison.methods.retain(|name, _| only.contains(name));
     }
     Ok(comparison)
-}
-
-fn tell(event: &CompareEvent<'_>, console: &Console) {
-    match event {
-        CompareEvent::Run {
-            run,
-            number,
-            n_runs,
-            is_finished,
-        } => {
-            let finished = if *is_finished { " (done before)" } else { "" };
-            let title = format!(
-                "[{number}/{n_runs}] {}, seed {}",
-                run.label, run.config.seed
-            );
-            console.note(&format!(
-                "{}{finished}",
-                console.error_style().strong(&title)
-            ));
-        }
-        CompareEvent::Done {
-            result: RunResult {
-                test: Some(test), ..
-            },
-            ..
-        } => {
-            console.note(&format!("test: {}", results::test(test)));
-        }
-        CompareEvent::Failed { message, .. } => {
-            console.warn(&format!("this run failed: {message}"))
-        }
-        _ => {}
-    }
 }
 
 fn print(report: &Report, json: bool, console: &Console) -> Result<(), Failure> {

@@ -188,7 +188,7 @@ fn listed(names: &[String]) -> String {
 }
 
 /// Seconds as minutes and seconds, or with hours in front.
-fn clock(seconds: f64) -> String {
+pub(crate) fn clock(seconds: f64) -> String {
     let seconds = seconds.round() as u64;
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     match hours {

@@ -8,8 +8,9 @@ use crate::{embedded::PREFIX, experiment::Comparison};
 pub(crate) fn subject(comparison: &Comparison) -> String {
     let distinct = |name: &dyn Fn(&crate::ExperimentConfig) -> String| {
         let mut names: Vec<String> = Vec::new();
-        for method in comparison.methods.values() {
-            let name = name(method.first());
+        let points = comparison.methods.values().flat_map(|it| &it.points);
+        for point in points {
+            let name = name(&point.config);
             if !names.contains(&name) {
                 names.push(name);
             }

@@ -32,6 +32,8 @@ fn report(lines: &[Line]) -> Report {
     };
     Report {
         axes: Vec::new(),
+        protocol: Vec::new(),
+        chosen: Vec::new(),
         name: "sentences".into(),
         subject: "a model on sentences".into(),
         table: Table {

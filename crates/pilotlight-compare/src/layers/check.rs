@@ -7,15 +7,11 @@
 use config::{Value, ValueKind};
 use serde::de::{DeserializeOwned, IntoDeserializer, value::MapDeserializer};
 
-use super::{suggest, tree::to_toml};
+use super::{
+    suggest,
+    tree::{Step, dotted, located, to_toml},
+};
 use crate::error::{Problem, Problems};
-
-/// One step into a tree.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Step {
-    Key(String),
-    Index(usize),
-}
 
 /// Reads the section of this name. All keys at fault are added to `problems`; what is left without them is
 /// returned where it is enough.
@@ -23,6 +19,26 @@ pub(super) fn read<T: DeserializeOwned>(
     name: &str,
     section: &Value,
     problems: &mut Problems,
+) -> Option<T> {
+    read_past(section, &mut |path, message| {
+        problems.push(match missing(message) {
+            Some(_) => missing_key(name, section, path),
+            None => describe(name, section, path, message),
+        });
+    })
+}
+
+/// The places in a section at which it cannot be read as `T`.
+pub(super) fn faults<T: DeserializeOwned>(section: &Value) -> Vec<Vec<Step>> {
+    let mut faults = Vec::new();
+    read_past::<T>(section, &mut |path, _| faults.push(path.to_vec()));
+    faults
+}
+
+/// Reads a section without the keys at fault, each of which is told with serde's message.
+fn read_past<T: DeserializeOwned>(
+    section: &Value,
+    tell: &mut dyn FnMut(&[Step], &str),
 ) -> Option<T> {
     let mut tree = to_toml(section);
     let mut removed: Vec<Vec<Step>> = Vec::new();
@@ -36,11 +52,11 @@ pub(super) fn read<T: DeserializeOwned>(
             let mut path = path;
             path.push(Step::Key(key));
             if !removed.contains(&path) {
-                problems.push(missing_key(name, section, &path));
+                tell(&path, &message);
             }
             return None;
         }
-        problems.push(describe(name, section, &path, &message));
+        tell(&path, &message);
         // A list without one of its items may be too short: it goes as a whole.
         let mut taken = path;
         if let Some(Step::Index(_)) = taken.last() {
@@ -104,12 +120,40 @@ fn faulty_child<T: DeserializeOwned>(
     if missing(message).is_some() {
         return None;
     }
+    if let Some(step) = last_of_equals::<T>(root, path, message) {
+        return Some(step);
+    }
     let named = |step: &Step| {
         let child = get(node, std::slice::from_ref(step));
-        child.is_some_and(|child| message.contains(&unexpected(child)))
+        let of_key = matches!(step, Step::Key(key) if message.starts_with(&format!("`{key}` ")));
+        of_key || child.is_some_and(|child| message.contains(&unexpected(child)))
     };
     let position = required.iter().position(named);
     position.map(|position| required.swap_remove(position))
+}
+
+/// The last of several children with the same fault: without one of them the message stays that of the others.
+fn last_of_equals<T: DeserializeOwned>(
+    root: &toml::Value,
+    path: &[Step],
+    message: &str,
+) -> Option<Step> {
+    let mut rest = root.clone();
+    // Backwards: taking out an item of a list must not move those that are to follow.
+    for step in children(get(root, path)?).into_iter().rev() {
+        let mut candidate = path.to_vec();
+        candidate.push(step.clone());
+        let mut without = rest.clone();
+        remove(&mut without, &candidate);
+        match T::deserialize(without.clone()) {
+            Ok(_) => return Some(step),
+            Err(error) if error.message().trim() == message => rest = without,
+            // It has to be there.
+            Err(error) if missing(error.message().trim()).is_some() => {}
+            Err(_) => return Some(step),
+        }
+    }
+    None
 }
 
 /// The key that `message` says is missing.
@@ -149,7 +193,7 @@ fn describe(name: &str, section: &Value, path: &[Step], message: &str) -> Proble
     let key = dotted(name, path);
     let message = own_words(message, path);
     let (message, hint) = split_hint(&message);
-    let found = locate(section, path).map(found);
+    let found = located(section, path).map(found);
     let problem = |message: String, hint: String| Problem {
         origin: nearest_origin(section, path),
         key: Some(key.clone()),
@@ -255,32 +299,11 @@ fn quoted_after(message: &str, words: &str) -> Option<String> {
     Some(rest[..end].to_owned())
 }
 
-fn dotted(name: &str, path: &[Step]) -> String {
-    let mut key = name.to_owned();
-    for step in path {
-        match step {
-            Step::Key(next) if key.is_empty() => key = next.clone(),
-            Step::Key(next) => key += &format!(".{next}"),
-            Step::Index(index) => key += &format!("[{index}]"),
-        }
-    }
-    key
-}
-
-fn locate<'a>(value: &'a Value, path: &[Step]) -> Option<&'a Value> {
-    path.iter()
-        .try_fold(value, |value, step| match (&value.kind, step) {
-            (ValueKind::Table(table), Step::Key(key)) => table.get(key),
-            (ValueKind::Array(items), Step::Index(index)) => items.get(*index),
-            _ => None,
-        })
-}
-
 /// Where the value, or the innermost table around it, was written.
 fn nearest_origin(section: &Value, path: &[Step]) -> Option<String> {
     let lengths = (0..=path.len()).rev();
     lengths
-        .filter_map(|length| locate(section, &path[..length])?.origin())
+        .filter_map(|length| located(section, &path[..length])?.origin())
         .map(String::from)
         .next()
 }

@@ -48,19 +48,27 @@ fn absolute(path: &str, folder: &Path) -> PathBuf {
     std::path::absolute(&joined).unwrap_or(joined)
 }
 
+/// A path, or each of several.
 fn anchor_key(
     table: &mut Map<String, Value>,
     key: &str,
     anchored: impl Fn(&str) -> Option<PathBuf>,
 ) {
-    let Some(value) = table.get_mut(key) else {
-        return;
+    let values = match table.get_mut(key) {
+        Some(Value {
+            kind: ValueKind::Array(items),
+            ..
+        }) => items.as_mut_slice(),
+        Some(value) => std::slice::from_mut(value),
+        None => return,
     };
-    if let ValueKind::String(text) = &mut value.kind
-        && !text.starts_with(EMBEDDED)
-        && let Some(path) = anchored(text)
-    {
-        *text = path.to_string_lossy().into_owned();
+    for value in values {
+        if let ValueKind::String(text) = &mut value.kind
+            && !text.starts_with(EMBEDDED)
+            && let Some(path) = anchored(text)
+        {
+            *text = path.to_string_lossy().into_owned();
+        }
     }
 }
 

@@ -6,7 +6,9 @@ use config::{Map, Value, ValueKind};
 use pilotlight_tuners::TunerConfig;
 use serde::de::DeserializeOwned;
 
-use super::{Experiment, check, suggest, tree::as_table, written};
+use super::{
+    Experiment, check, stacked::is_of_comparisons, suggest, together, tree::as_table, written,
+};
 use crate::{
     error::{Problem, Problems},
     experiment::ExperimentConfig,
@@ -86,20 +88,24 @@ impl Fields<'_> {
 }
 
 fn unknown_key(key: &str, value: &Value) -> Problem {
-    const TOP: [&str; 11] = [
-        "seed", "device", "base", "data", "task", "tuner", "train", "report", "seeds", "methods",
-        "preset",
+    const OF_RUNS: [&str; 8] = [
+        "seed", "device", "base", "data", "task", "tuner", "train", "report",
     ];
     let origin = value.origin().unwrap_or_default();
     let split = suggest::sections().into_iter().find_map(|(section, _)| {
         let rest = key.strip_prefix(section)?.strip_prefix('_')?;
         Some(format!("{}{section}__{rest}", written::PREFIX).to_uppercase())
     });
-    let known: Vec<String> = TOP.iter().map(|name| (*name).to_owned()).collect();
-    let is_of_top = ["seeds", "methods", "preset"].contains(&key);
+    let known = OF_RUNS
+        .iter()
+        .chain(&together::KEYS)
+        .chain(&["methods", "preset"]);
+    let known: Vec<String> = known.map(|name| (*name).to_owned()).collect();
     let hint = match split.filter(|_| origin.starts_with(written::PREFIX)) {
         Some(variable) => format!("two underscores part section and key: {variable}"),
-        None if is_of_top => "it stands at the top of the file, not in a method".into(),
+        None if is_of_comparisons(key) => {
+            "it stands at the top of the file, not in a method".into()
+        }
         None => match suggest::section_of(key) {
             Some(section) => format!("`{key}` belongs to [{section}]"),
             None => suggest::key("", key, &known),

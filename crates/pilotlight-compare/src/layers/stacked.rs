@@ -3,11 +3,13 @@
 use config::{Map, Source, Value};
 use indexmap::IndexMap;
 
-use super::{overlay::Layer, tree::as_table};
+use super::{overlay::Layer, together, tree::as_table};
 use crate::error::Problem;
 
-/// Keys that are not of a single run.
-const OF_COMPARISONS: [&str; 3] = ["methods", "seeds", "preset"];
+/// Whether a key stands at the top of a file and is none of a run.
+pub(super) fn is_of_comparisons(key: &str) -> bool {
+    ["methods", "preset"].contains(&key) || together::KEYS.contains(&key)
+}
 
 /// Layers on top of each other, the weakest first.
 pub(super) fn stacked<'a>(
@@ -43,7 +45,7 @@ pub(super) fn methods(
         .iter()
         .map(|layer| {
             let mut shared = layer.clone();
-            shared.retain(|key, _| !OF_COMPARISONS.contains(&key.as_str()));
+            shared.retain(|key, _| !is_of_comparisons(key));
             shared
         })
         .collect();

@@ -3,8 +3,11 @@
 use pilotlight_data::{DataConfig, TaskConfig};
 use pilotlight_train::TrainConfig;
 
-use super::check::known_keys;
-use crate::experiment::{BaseConfig, ReportConfig};
+use super::{check::known_keys, together::Baselines};
+use crate::{
+    experiment::{BaseConfig, ReportConfig},
+    search::SearchConfig,
+};
 
 /// A hint for a key that its section does not know.
 pub(super) fn key(section: &str, unknown: &str, known: &[String]) -> String {
@@ -30,13 +33,15 @@ pub(super) fn section_of(key: &str) -> Option<&'static str> {
 }
 
 /// The sections whose keys do not depend on a method, with their keys.
-pub(super) fn sections() -> [(&'static str, Vec<String>); 5] {
+pub(super) fn sections() -> [(&'static str, Vec<String>); 7] {
     [
         ("base", known_keys::<BaseConfig>()),
         ("data", known_keys::<DataConfig>()),
         ("task", known_keys::<TaskConfig>()),
         ("train", known_keys::<TrainConfig>()),
         ("report", known_keys::<ReportConfig>()),
+        ("search", known_keys::<SearchConfig>()),
+        ("baselines", known_keys::<Baselines>()),
     ]
 }
 

@@ -8,6 +8,51 @@ use toml::{
 
 use crate::error::Problem;
 
+/// One step into a tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Step {
+    Key(String),
+    Index(usize),
+}
+
+/// The path into the section of this name, as a key.
+pub(super) fn dotted(name: &str, path: &[Step]) -> String {
+    let mut key = name.to_owned();
+    for step in path {
+        match step {
+            Step::Key(next) if key.is_empty() => key = next.clone(),
+            Step::Key(next) => key += &format!(".{next}"),
+            Step::Index(index) => key += &format!("[{index}]"),
+        }
+    }
+    key
+}
+
+/// The value at the end of a path, if there is one.
+pub(super) fn located<'a>(value: &'a Value, path: &[Step]) -> Option<&'a Value> {
+    path.iter()
+        .try_fold(value, |value, step| match (&value.kind, step) {
+            (ValueKind::Table(table), Step::Key(key)) => table.get(key),
+            (ValueKind::Array(items), Step::Index(index)) => items.get(*index),
+            _ => None,
+        })
+}
+
+/// The tree with another value at the end of a path that it has.
+pub(super) fn replaced(mut tree: Value, path: &[Step], value: &Value) -> Value {
+    let place = path
+        .iter()
+        .try_fold(&mut tree, |node, step| match (&mut node.kind, step) {
+            (ValueKind::Table(table), Step::Key(key)) => table.get_mut(key),
+            (ValueKind::Array(items), Step::Index(index)) => items.get_mut(*index),
+            _ => None,
+        });
+    if let Some(place) = place {
+        *place = value.clone();
+    }
+    tree
+}
+
 /// Where the text of a layer came from.
 #[derive(Debug, Clone)]
 pub(super) enum Origin {

@@ -142,7 +142,7 @@ pub(super) fn serve(console: &Console) -> Result<(), Failure> {
             started,
         } => {
             let device = open(&settings.device, &console)?;
-            let model = BenchModel::find(&settings.model, &Machine { console: &console })?;
+            let model = BenchModel::find(&settings.model, &Machine::new(&console))?;
             let step = Step::load(&settings, &model, &device)?;
             // The clock may have been set back.
             let start_up = (now() - started).max(f64::EPSILON);

@@ -36,7 +36,7 @@ impl Plan {
             [] => &[DeviceChoice::Auto],
             devices => devices,
         };
-        let machine = Machine { console };
+        let machine = Machine::new(console);
         let mut models = Vec::new();
         for name in &asked.models {
             let (shape, spec) = BenchModel::find(name, &machine)?.shape()?;
