@@ -158,7 +158,7 @@ pub(super) fn serve(console: &Console) -> Result<(), Failure> {
 
 fn open(device: &str, console: &Console) -> Result<burn::tensor::Device, Failure> {
     let choice: DeviceChoice = device.parse().map_err(Failure::input)?;
-    choice.open(console)
+    Ok(choice.find(console)?.device)
 }
 
 fn now() -> f64 {

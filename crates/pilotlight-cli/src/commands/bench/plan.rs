@@ -48,7 +48,8 @@ impl Plan {
         }
         let mut places: Vec<Place> = Vec::new();
         for device in devices {
-            let (choice, found) = device.find(console)?;
+            let found = device.find(console)?;
+            let choice = found.choice;
             for dtype in &asked.dtypes {
                 if places
                     .iter()
@@ -56,12 +57,7 @@ impl Plan {
                 {
                     continue;
                 }
-                if !found.device.supports_dtype(dtype.dtype()) {
-                    return Err(
-                        Failure::input(format!("{choice} does not compute in {dtype}"))
-                            .hint("f32 works everywhere"),
-                    );
-                }
+                found.check(*dtype, "--dtype")?;
                 let mut settings = Vec::new();
                 for model in &models {
                     asked.add(model, choice, *dtype, &mut settings)?;
