@@ -41,7 +41,13 @@ fn steps_are_measured_written_and_compared() {
         run(pilot(folder)
             .args(SMALL)
             .args(["model", "--methods", methods, "--out", "out"]));
-    assert!(bench.stderr.contains("[8/8] ia3"), "{}", bench.stderr);
+    assert!(
+        bench
+            .stderr
+            .contains("[8/8] ia3 on cpu (model, 2 texts of 5 tokens, f32)"),
+        "{}",
+        bench.stderr
+    );
     let table = bench.done();
     for part in [
         "prompt tuning",

@@ -102,7 +102,7 @@ fn measure(plan: &Plan, console: &Console) -> Result<BenchDocument, Failure> {
         };
         for settings in &place.settings {
             let number = rows.len() + 1;
-            let title = format!("[{number}/{}] {}", plan.n_rows(), settings.method);
+            let title = format!("[{number}/{}] {settings}", plan.n_rows());
             console.note(&console.error_style().strong(&title));
             let outcome = match children.step(settings, plan.n_warm_up, plan.n_steps) {
                 Ok(mut measured) => {

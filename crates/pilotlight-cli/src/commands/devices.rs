@@ -1,7 +1,6 @@
 //! `pilot devices`: which devices there are.
 
 use clap::Args;
-use comfy_table::{Table, presets};
 use pilotlight_compare::Precision;
 use serde::Serialize;
 
@@ -9,6 +8,7 @@ use crate::{
     console::{Console, Output},
     devices::Backend,
     failure::Failure,
+    grid::grid,
 };
 
 /// List the devices that `--device` can name
@@ -37,7 +37,7 @@ pub(crate) fn run(raw: &RawDevices, console: &Console) -> Result<(), Failure> {
     let mut output = Output::open();
     match raw.json {
         true => output.json(&rows)?,
-        false => output.line(&table(&rows, console).trim_fmt())?,
+        false => output.line(&table(&rows, console))?,
     }
     output.flush()
 }
@@ -65,13 +65,9 @@ fn rows(backend: Backend) -> Vec<Row> {
     rows
 }
 
-fn table(rows: &[Row], console: &Console) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    let headings = ["device", "hardware", "memory", "computes in"];
-    let headings = headings.map(|text| console.output_style().strong(text));
-    table.set_header(headings.into_iter().chain([String::new()]));
-    for row in rows {
+fn table(rows: &[Row], console: &Console) -> String {
+    let titles = ["device", "hardware", "memory", "computes in", ""].map(|title| (title, false));
+    let cells = rows.iter().map(|row| {
         let remark = match (row.compiled, &row.device) {
             (false, _) => format!(
                 "not compiled in: build with --features {}",
@@ -83,7 +79,7 @@ fn table(rows: &[Row], console: &Console) -> Table {
         let dtypes: Vec<String> = row.dtypes.iter().map(Precision::to_string).collect();
         let memory = row.memory_bytes.map(gibibytes);
         let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
-        table.add_row([
+        vec![
             or_dash(
                 row.device
                     .clone()
@@ -93,9 +89,9 @@ fn table(rows: &[Row], console: &Console) -> Table {
             or_dash(memory),
             or_dash(Some(dtypes.join(", ")).filter(|dtypes| !dtypes.is_empty())),
             remark,
-        ]);
-    }
-    table
+        ]
+    });
+    grid(&titles, cells.collect(), console.output_style())
 }
 
 fn gibibytes(bytes: u64) -> String {

@@ -7,7 +7,6 @@ use burn::{
     tensor::Tensor,
 };
 use clap::Args;
-use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{BinaryBytes, HumanCount};
 use pilotlight_compare::ModelSource;
 use pilotlight_core::ModelSpec;
@@ -22,6 +21,7 @@ use crate::{
     console::{Console, Output},
     devices::DeviceChoice,
     failure::Failure,
+    grid::grid,
     loaded::load_base,
 };
 
@@ -140,21 +140,21 @@ impl Inspect {
             output.line(&format!("head: {}", self.labels.join(", ")))?;
         }
         output.line("")?;
-        let mut table = Table::new();
-        table.load_style(presets::NOTHING);
-        table.set_header(["method", "trainable", "share", "saved as"].map(strong));
-        for row in &rows {
-            table.add_row([
+        let titles = [
+            ("method", false),
+            ("trainable", true),
+            ("share", true),
+            ("saved as", true),
+        ];
+        let cells = rows.iter().map(|row| {
+            vec![
                 row.method.clone(),
                 HumanCount(row.trainable as u64).to_string(),
                 format!("{:.4} %", row.percent),
                 BinaryBytes(row.bytes).to_string(),
-            ]);
-        }
-        for column in table.column_iter_mut().skip(1) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-        output.line(&table.trim_fmt())?;
+            ]
+        });
+        output.line(&grid(&titles, cells.collect(), console.output_style()))?;
         if self.parameters {
             output.line("")?;
             for name in self.model.parameter_names() {

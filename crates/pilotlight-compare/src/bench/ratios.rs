@@ -78,12 +78,12 @@ impl Ratios {
                 // Rows that have a partner of their own say nothing about this one.
                 None => match rivals().find(|other| !is_in(other, first)) {
                     Some(other) => problems.extend(differences(row, other, names)),
-                    None => left_out.push(format!("{} is in {first_name} alone", described(row))),
+                    None => left_out.push(format!("{} is in {first_name} alone", row.settings)),
                 },
             }
         }
         let rest = second.rows.iter().filter(|row| !is_in(row, first));
-        left_out.extend(rest.map(|row| format!("{} is in {second_name} alone", described(row))));
+        left_out.extend(rest.map(|row| format!("{} is in {second_name} alone", row.settings)));
         problems.into_result()?;
         if rows.is_empty() {
             return Err(Problem {
@@ -168,20 +168,4 @@ fn failure(row: &BenchRow, document: &str) -> Option<String> {
 
 fn title(row: &BenchRow) -> String {
     format!("{} on {}", row.settings.method, row.settings.device)
-}
-
-/// The title with the settings that calls differ in.
-fn described(row: &BenchRow) -> String {
-    let Settings {
-        model,
-        batch,
-        tokens,
-        prompt_length,
-        dtype,
-        ..
-    } = &row.settings;
-    format!(
-        "{} ({model}, {batch} texts of {tokens} tokens, prompt length {prompt_length}, {dtype})",
-        title(row)
-    )
 }

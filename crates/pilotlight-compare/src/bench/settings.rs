@@ -1,5 +1,7 @@
 //! Everything that the time of a step depends on.
 
+use std::fmt;
+
 use pilotlight_core::ModelSpec;
 use pilotlight_tuners::TunerConfig;
 use serde::{Deserialize, Serialize};
@@ -70,6 +72,29 @@ impl Shape {
             n_vocab: spec.n_vocab,
             tied_head: spec.tied_head,
         }
+    }
+}
+
+impl fmt::Display for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            device,
+            method,
+            model,
+            batch,
+            tokens,
+            prompt_length,
+            dtype,
+            ..
+        } = self;
+        write!(
+            f,
+            "{method} on {device} ({model}, {batch} texts of {tokens} tokens"
+        )?;
+        if *prompt_length > 0 {
+            write!(f, ", {prompt_length} vectors")?;
+        }
+        write!(f, ", {dtype})")
     }
 }
 

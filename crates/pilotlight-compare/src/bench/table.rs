@@ -173,16 +173,15 @@ impl BenchDocument {
 
     /// All numbers as comma-separated values, not rounded.
     pub fn to_csv(&self) -> String {
-        const HEADER: &str = "device,hardware,method,model,batch,tokens,prompt_length,dtype,trained_parameters,\
+        const HEADER: &str = "device,method,model,batch,tokens,prompt_length,dtype,trained_parameters,\
                               total_parameters,steps,p10_seconds,p50_seconds,p90_seconds,tokens_per_second,\
                               peak_memory_bytes,device_memory_bytes,start_up_seconds,compile_seconds,\
-                              step_operations,peak_operations_per_second,peak_share,failure";
+                              step_operations,peak_operations_per_second,peak_share,failure,hardware";
         let mut text = format!("{HEADER}\n");
         for row in &self.rows {
             let settings = &row.settings;
             let mut cells = vec![
                 quoted(&settings.device),
-                quoted(&row.hardware),
                 quoted(&settings.method),
                 quoted(&settings.model),
                 settings.batch.to_string(),
@@ -212,11 +211,13 @@ impl BenchDocument {
                 cells.extend(numbers.map(Option::unwrap_or_default));
             }
             let n_columns = HEADER.split(',').count();
-            cells.resize(n_columns - 1, String::new());
+            // Texts that may hold commas come last.
+            cells.resize(n_columns - 2, String::new());
             cells.push(match &row.outcome {
                 Outcome::Failed(why) => quoted(why),
                 Outcome::Measured(_) => String::new(),
             });
+            cells.push(quoted(&row.hardware));
             text += &(cells.join(",") + "\n");
         }
         text

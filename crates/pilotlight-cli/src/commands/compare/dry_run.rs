@@ -1,6 +1,5 @@
 //! `pilot compare --dry-run`: which runs there are, how they stand, and what they will take.
 
-use comfy_table::{CellAlignment, Table as Grid, presets};
 use indicatif::BinaryBytes;
 use pilotlight_compare::{Ended, Estimate, Estimates, Evidence, PlannedRun, RunKind, Standing};
 use serde::Serialize;
@@ -8,6 +7,7 @@ use serde::Serialize;
 use crate::{
     console::{Console, Output},
     failure::Failure,
+    grid::grid,
     progress::clock,
 };
 
@@ -103,14 +103,18 @@ impl<'a> Line<'a> {
 }
 
 fn table(lines: &[Line<'_>], console: &Console) -> String {
-    let mut grid = Grid::new();
-    grid.load_style(presets::NOTHING);
-    let titles = ["run", "seed", "state", "time", "memory", "folder"];
-    grid.set_header(titles.map(|title| console.output_style().strong(title)));
-    for line in lines {
+    let titles = [
+        ("run", false),
+        ("seed", true),
+        ("state", false),
+        ("time", true),
+        ("memory", true),
+        ("folder", false),
+    ];
+    let cells = lines.iter().map(|line| {
         let about = if line.is_ahead() { "~" } else { "" };
         let shown = |text: Option<String>| text.map_or("-".into(), |text| format!("{about}{text}"));
-        grid.add_row([
+        vec![
             line.title.clone(),
             line.seed.to_string(),
             line.state.in_words().to_owned(),
@@ -120,14 +124,9 @@ fn table(lines: &[Line<'_>], console: &Console) -> String {
                     .map(|bytes| BinaryBytes(bytes as u64).to_string()),
             ),
             line.folder.clone().unwrap_or_else(|| "-".into()),
-        ]);
-    }
-    for (index, column) in grid.column_iter_mut().enumerate() {
-        if [1, 3, 4].contains(&index) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    grid.trim_fmt()
+        ]
+    });
+    grid(&titles, cells.collect(), console.output_style())
 }
 
 impl State {

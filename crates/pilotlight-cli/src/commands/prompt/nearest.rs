@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use comfy_table::{Table, presets};
 use pilotlight_data::Tokenizer;
 use pilotlight_tuners::soft_prompt::arithmetic::{Metric, Neighbour, nearest_words};
 use serde_json::{Value, json};
@@ -13,6 +12,7 @@ use crate::{
     console::{Console, Output},
     devices::DeviceChoice,
     failure::Failure,
+    grid::grid,
     loaded::{RawBase, adapter_folder},
     results::visible,
 };
@@ -92,19 +92,19 @@ impl Nearest {
             output.json(&json!({ "metric": self.metric, "vectors": vectors }))?;
             return output.flush();
         }
-        let mut table = Table::new();
-        table.load_style(presets::NOTHING);
         let n_columns = self.neighbours.iter().map(Vec::len).max().unwrap_or(0);
         let titles = (1..=n_columns).map(|place| place.to_string());
         let titles = std::iter::once("vector".to_owned()).chain(titles);
-        table.set_header(titles.map(|title| console.output_style().strong(&title)));
-        for (index, neighbours) in self.neighbours.iter().enumerate() {
+        let titles: Vec<(String, bool)> = titles.map(|title| (title, false)).collect();
+        let rows = self.neighbours.iter().enumerate();
+        let cells = rows.map(|(index, neighbours)| {
             let words = neighbours.iter().map(|Neighbour { id, value }| {
                 format!("{} {value:.3}", visible(&self.tokenizer.token_text(*id)))
             });
-            table.add_row(std::iter::once((index + 1).to_string()).chain(words));
-        }
-        output.line(&table.trim_fmt())?;
+            let vector = (index + 1).to_string();
+            std::iter::once(vector).chain(words).collect()
+        });
+        output.line(&grid(&titles, cells.collect(), console.output_style()))?;
         output.flush()
     }
 
