@@ -4,7 +4,7 @@ mod support;
 
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::{model::tiny_model, pilot, run};
 
 const QUESTIONS: &str = r#"{"text": "A fine film", "choices": [" positive", " negative", " is it warm"]}
@@ -252,4 +252,32 @@ fn inspect_counts_what_methods_train() {
         "{table}"
     );
     assert!(!table.contains('\u{1b}'), "no colours into a pipe");
+}
+
+#[test]
+fn devices_tells_what_each_backend_has() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let said = run(pilot(folder.path()).args(["devices", "--json"]));
+    // Whatever the drivers of the machine say.
+    assert_eq!(said.stderr, "");
+    let rows: Vec<Value> = serde_json::from_str(&said.done()).expect("JSON");
+    for (backend, compiled) in [
+        ("cpu", true),
+        ("wgpu", cfg!(feature = "wgpu")),
+        ("cuda", cfg!(feature = "cuda")),
+    ] {
+        let mut of_backend = rows.iter().filter(|row| row["backend"] == backend);
+        let row = of_backend.next().expect("a row for each backend");
+        assert_eq!(row["compiled"], compiled);
+        if row["device"].is_null() {
+            assert_eq!(row["dtypes"], json!([]));
+            assert!(row["name"].is_null() && row["memory_bytes"].is_null());
+        } else {
+            assert_eq!(row["device"], backend);
+            assert_eq!(row["dtypes"][0], "f32");
+        }
+    }
+    assert_eq!(rows[0]["dtypes"], json!(["f32", "f16", "bf16"]));
+    let table = run(pilot(folder.path()).arg("devices")).done();
+    assert!(table.contains("f32, f16, bf16"), "{table}");
 }

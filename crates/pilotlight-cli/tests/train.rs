@@ -154,7 +154,7 @@ fn settings_come_in_layers() {
 fn progress_is_told_in_lines_and_kept_quiet_on_demand() {
     let folder = tempfile::tempdir().expect("a folder");
     prepare(folder.path());
-    let told = run(&mut train(folder.path(), "told"));
+    let told = run(train(folder.path(), "told").args(["--device", "cpu"]));
     assert!(
         told.stderr.contains("step 24 of 24: loss "),
         "{}",
@@ -169,6 +169,11 @@ fn progress_is_told_in_lines_and_kept_quiet_on_demand() {
     assert!(
         !told.stderr.contains('\u{1b}'),
         "no colours and no bars into a pipe: {}",
+        told.stderr
+    );
+    assert!(
+        !told.stderr.contains("kernels"),
+        "a CPU makes none: {}",
         told.stderr
     );
     let done = told.done();
