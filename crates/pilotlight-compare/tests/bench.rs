@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::{DType, Device};
 use pilotlight_compare::{
-    CompareError, Resolver,
+    CompareError, Precision, Resolver,
     bench::{BenchDocument, BenchModel, Ratios, Step},
     statistics::Bootstrap,
 };
@@ -81,7 +81,7 @@ fn steps_multiply_what_pytorch_counts() {
         fn model(&self, name: &str) -> Result<PathBuf, CompareError> {
             panic!("{name} is a folder")
         }
-        fn device(&self, name: &str) -> Result<Device, CompareError> {
+        fn device(&self, name: &str, _precision: Precision) -> Result<Device, CompareError> {
             panic!("{name} is given")
         }
     }
