@@ -17,6 +17,7 @@ mod lines;
 mod marks;
 mod pixels;
 mod plane;
+mod rates;
 mod scale;
 mod scatter;
 mod text;
@@ -26,6 +27,7 @@ use self::{
     confusion::confusions,
     curves::curves,
     drawing::Drawing,
+    rates::rates,
     scatter::{PARAMETERS, TIME, scatter},
 };
 pub(crate) use self::{
@@ -56,13 +58,14 @@ impl Figure {
     }
 }
 
-/// All pictures that a report has something to show in: what methods reach against what they cost, along each axis, which
-/// classes they take for which, and their losses along the steps.
+/// All pictures that a report has something to show in: what methods reach against what they cost, along each axis and
+/// the learning rates that were tried, which classes they take for which, and their losses along the steps.
 pub(crate) fn figures(report: &Report) -> Vec<Figure> {
     let costs = [PARAMETERS, TIME];
     let scatters = costs.iter().filter_map(|cost| scatter(report, cost));
     let mut figures: Vec<Figure> = scatters.collect();
     figures.extend(axes(report));
+    figures.extend(rates(report));
     figures.extend(confusions(report));
     figures.extend(curves(report));
     // Names of methods that differ in what a file's name cannot hold.

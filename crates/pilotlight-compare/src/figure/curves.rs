@@ -2,14 +2,12 @@
 
 use super::{
     Figure, best_by, family, file_name,
-    lines::{Along, Line, LinePlot, LinePoint, MOST_BANDS, range_of},
+    lines::{Along, Line, LinePlot, LinePoint, MOST_BANDS, MOST_LINES, range_of},
     scale::{Scale, are_wide, logarithmic_range},
     scatter::seeds_text,
 };
 use crate::report::{CurvePoint, Detail, Report};
 
-/// Curves in a figure at most.
-const MOST_CURVES: usize = 16;
 /// Losses beyond are those of a run that has gone astray.
 const LARGEST: f64 = 1e6;
 
@@ -70,7 +68,7 @@ fn in_parts(
     details: &[&Detail],
     method: Option<&str>,
 ) -> Vec<Figure> {
-    let parts = details.chunks(MOST_CURVES);
+    let parts = details.chunks(MOST_LINES);
     parts
         .filter_map(|part| figure(report, curves, part, method))
         .collect()

@@ -20,7 +20,8 @@ const DODGE: f64 = 7.0;
 const MOST_DODGE: f64 = 42.0;
 /// A line of more points has none drawn.
 const MOST_POINTS: usize = 40;
-/// More lines than these would hide each other's bands.
+/// Lines in a figure at most, and those among them that would not hide each other's bands.
+pub(super) const MOST_LINES: usize = 16;
 pub(super) const MOST_BANDS: usize = 5;
 
 /// Lines in a frame.

@@ -7,6 +7,7 @@ use super::*;
 use crate::{
     experiment::{Axis, AxisValues},
     report::{Confusion, CurvePoint, Detail},
+    search::{Chosen, Validation},
 };
 
 fn row(name: &str, accuracy: f64, point: &[(&str, Value)]) -> Row {
@@ -209,6 +210,35 @@ fn curves_have_their_names_at_their_ends() {
         .filter(|figure| figure.name.starts_with("validation-loss-"))
         .count();
     assert_eq!(n_curves, 20);
+}
+
+#[test]
+fn learning_rates_that_were_tried_are_shown_but_for_those_that_failed() {
+    let mut report = detailed(1, &[]);
+    let chosen = |title: &str, rates: &[f64]| Chosen {
+        title: title.into(),
+        method: title.into(),
+        point: AxisValues::new(),
+        trials: rates
+            .iter()
+            .map(|rate| {
+                let found = Validation {
+                    loss: Some(0.5 + rate.log10().abs() / 10.0),
+                    accuracy: None,
+                };
+                (*rate, (*rate < 1.0).then_some(found))
+            })
+            .collect(),
+        learning_rate: Some(0.1),
+    };
+    report.chosen = vec![
+        chosen("prompt tuning", &[0.01, 0.1, 1.0]),
+        chosen("LoRA", &[1e-4, 1e-3, 1e-2]),
+    ];
+    let shown = Shown::of(named(&figures(&report), "learning-rates"));
+    assert_eq!(shown.clashes(), Vec::<String>::new());
+    assert_eq!(shown.points.len(), (2 + 1) + (3 + 1));
+    assert!(shown.has("0.001") && shown.has("LoRA"));
 }
 
 #[test]
