@@ -12,6 +12,7 @@ mod inspect;
 mod merge;
 mod predict;
 mod prompt;
+mod report;
 mod score;
 mod train;
 
@@ -24,6 +25,7 @@ use crate::{arguments::RawArguments, console::Console, devices::DeviceChoice, fa
 pub(crate) enum RawCommand {
     Compare(compare::RawCompare),
     Bench(bench::RawBench),
+    Report(report::RawReport),
     Train(train::RawTrain),
     Eval(eval::RawEval),
     Predict(predict::RawPredict),
@@ -50,6 +52,7 @@ pub(crate) fn run(arguments: RawArguments, console: &Console) -> Result<(), Fail
     match command {
         RawCommand::Compare(raw) => compare::Compare::new(&raw, given)?.run(console),
         RawCommand::Bench(raw) => bench::run(raw, &global.device, console),
+        RawCommand::Report(raw) => report::run(raw, console),
         RawCommand::Train(raw) => train::Train::new(raw, given)?.run(console),
         RawCommand::Eval(raw) => eval::Eval::new(&raw, given)?.run(console),
         RawCommand::Predict(raw) => predict::Predict::new(&raw, device, console)?.run(console),

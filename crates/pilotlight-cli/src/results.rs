@@ -1,19 +1,26 @@
 //! Results as text.
 
-use pilotlight_compare::{result::TestResult, statistics::Interval};
+use pilotlight_compare::{Report, numbers::interval, result::TestResult};
+
+use crate::{
+    console::{Console, Output},
+    failure::Failure,
+    grid::grid,
+};
 
 /// What a model reaches on test examples.
 pub(crate) fn test(test: &TestResult) -> String {
     let loss = format!("loss {:.4} on {} examples", test.loss, test.n_examples);
-    match test.accuracy {
-        Some(accuracy) => format!("accuracy {}, {loss}", interval(&accuracy)),
-        None => loss,
-    }
-}
-
-/// A value with its interval.
-pub(crate) fn interval(Interval { value, low, high }: &Interval) -> String {
-    format!("{value:.3} [{low:.3}, {high:.3}]")
+    let accuracy = test.accuracy.map(interval);
+    let scores = [
+        ("accuracy", accuracy),
+        ("macro-F1", test.macro_f1.map(|score| format!("{score:.3}"))),
+        ("MCC", test.mcc.map(|score| format!("{score:.3}"))),
+    ];
+    let scores = scores
+        .into_iter()
+        .filter_map(|(name, score)| Some(format!("{name} {}", score?)));
+    scores.chain([loss]).collect::<Vec<_>>().join(", ")
 }
 
 /// A token's text with its blanks, line ends and control characters to be seen.
@@ -25,4 +32,24 @@ pub(crate) fn visible(text: &str) -> String {
             other => vec![other],
         })
         .collect()
+}
+
+/// The table of a comparison and what its numbers mean.
+pub(crate) fn report(report: &Report, json: bool, console: &Console) -> Result<(), Failure> {
+    let mut output = Output::open();
+    if json {
+        output.json(report)?;
+        return output.flush();
+    }
+    let table = &report.table;
+    output.line(&grid(
+        &table.titles(),
+        table.cells(),
+        console.output_style(),
+    ))?;
+    for note in table.notes().iter().chain(&report.about.protocol) {
+        output.line("")?;
+        output.line(note)?;
+    }
+    output.flush()
 }

@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::path::Path;
+
 use serde_json::Value;
 use support::{
     experiment::{EXPERIMENT, prepare, train},
@@ -74,7 +76,18 @@ fn compare_runs_every_method_and_skips_what_is_done() {
     for part in ["majority", "untuned", "a prompt", "lora", "test accuracy"] {
         assert!(table.contains(part), "{part} is not in {table}");
     }
-    for file in ["report.md", "accuracy.svg", "table.csv", "report.json"] {
+    let files = [
+        "report.html",
+        "report.md",
+        "results.csv",
+        "results.json",
+        "table.tex",
+        "comparison.json",
+        "figures/accuracy-parameters.svg",
+        "figures/accuracy-parameters.png",
+        "figures/validation-loss.svg",
+    ];
+    for file in files {
         let written = fs_err::metadata(folder.join("out").join(file)).expect("written");
         let ordinary = fs_err::metadata(folder.join("comparison.toml")).expect("there");
         assert_eq!(written.permissions(), ordinary.permissions(), "{file}");
@@ -87,6 +100,7 @@ fn compare_runs_every_method_and_skips_what_is_done() {
         again.stderr
     );
     assert_eq!(again.done(), table);
+    check_report(folder, &table);
     // A mistake in the last method shows before the first one is trained.
     let wrong = run(pilot(folder).args([
         "compare",
@@ -114,6 +128,76 @@ fn compare_runs_every_method_and_skips_what_is_done() {
             .contains("smollm2-sentences")
     );
     run(pilot(folder).args(["compare", "smollm2-sentence"])).failed(2, &["smollm2-sentences"]);
+}
+
+/// Makes the report on the comparison in `out` again: as a whole, out of two halves, and with damage.
+fn check_report(folder: &Path, table: &str) {
+    let report = |arguments: &[&str]| run(pilot(folder).arg("report").args(arguments));
+    let page = fs_err::read_to_string(folder.join("out/report.html")).expect("a page");
+    assert!(
+        page.contains("pilot compare comparison.toml --out out"),
+        "{page}"
+    );
+    assert_eq!(report(&["out"]).done(), table);
+    assert_eq!(
+        fs_err::read_to_string(folder.join("out/report.html")).expect("a page"),
+        page
+    );
+
+    // As if two machines had done some of the runs each, one of them by both.
+    let mut runs: Vec<_> = fs_err::read_dir(folder.join("out/runs"))
+        .expect("runs")
+        .collect();
+    runs.sort_by_key(|run| run.as_ref().expect("a run").file_name());
+    assert_eq!(runs.len(), 3);
+    for (half, runs) in [("one", &runs[..2]), ("two", &runs[1..])] {
+        fs_err::create_dir_all(folder.join(half).join("runs")).expect("made");
+        fs_err::copy(
+            folder.join("out/comparison.json"),
+            folder.join(half).join("comparison.json"),
+        )
+        .expect("copied");
+        for run in runs {
+            let run = run.as_ref().expect("a run");
+            let copy = folder.join(half).join("runs").join(run.file_name());
+            fs_err::create_dir(&copy).expect("made");
+            for file in [
+                "resolved.toml",
+                "result.json",
+                "predictions.jsonl",
+                "metrics.jsonl",
+            ] {
+                let from = run.path().join(file);
+                if from.exists() {
+                    fs_err::copy(from, copy.join(file)).expect("copied");
+                }
+            }
+        }
+    }
+    report(&["one", "two"]).failed(2, &["--out"]);
+    assert_eq!(report(&["one", "two", "--out", "both"]).done(), table);
+    let one = report(&["one"]);
+    assert!(one.stderr.contains("left out: "), "{}", one.stderr);
+    one.done();
+    // What a comparison does not know of is taken for what its settings say.
+    fs_err::remove_file(folder.join("one/comparison.json")).expect("removed");
+    assert!(
+        report(&["one/runs", "--out", "bare"])
+            .done()
+            .contains("lora")
+    );
+
+    // What is damaged is named, and the rest is reported.
+    let lora = runs[0].as_ref().expect("a run").file_name();
+    let result = folder.join("one/runs").join(lora).join("result.json");
+    fs_err::write(&result, "{").expect("written");
+    let damaged = report(&["one", "--out", "rest"]);
+    assert!(damaged.stdout.contains("prompt"), "{}", damaged.stdout);
+    damaged.failed(2, &["result.json", "not the result of a run"]);
+    assert!(folder.join("rest/report.html").exists());
+    fs_err::create_dir(folder.join("empty")).expect("made");
+    report(&["empty"]).failed(2, &["empty holds no finished runs"]);
+    report(&["nowhere"]).failed(2, &["nowhere"]);
 }
 
 #[test]

@@ -90,11 +90,21 @@ pub enum CompareError {
         /// What to do about it.
         hint: String,
     },
-    /// A picture cannot be drawn.
-    #[error("the figure cannot be drawn: {message}")]
-    Figure {
-        /// What the drawing library says.
+    /// A page cannot be made.
+    #[error("the page cannot be made: {message}")]
+    Page {
+        /// What is wrong with its template.
         message: String,
+    },
+    /// A folder holds no runs that a report could be made of.
+    #[error(
+        "{} holds no finished runs\n\
+         hint: name the folder that `pilot compare` or `pilot train` was given as `--out`",
+        folder.display()
+    )]
+    NoRuns {
+        /// The folder.
+        folder: PathBuf,
     },
     /// The model cannot be loaded or saved.
     #[error(transparent)]

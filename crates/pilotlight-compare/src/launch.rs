@@ -13,8 +13,9 @@ use crate::{
     experiment::{AxisValues, ExperimentConfig},
     layers::Origins,
     result::RunResult,
-    run::{ERROR_FILE, RunObserver, RunOptions, read_result, run},
+    run::{ERROR_FILE, RESULT_FILE, RunObserver, RunOptions, read_result, run},
     sources::Resolver,
+    subject::titled,
 };
 
 /// A run of a comparison.
@@ -54,33 +55,6 @@ impl PlannedRun {
             RunKind::Trial => format!("{title}, trial of {}", self.config.train.learning_rate),
             RunKind::Baseline | RunKind::Method => title,
         }
-    }
-}
-
-/// A name with the values of the axes.
-pub(crate) fn titled(label: &str, point: &AxisValues) -> String {
-    let mut title = label.to_owned();
-    for (key, value) in point {
-        let name = key.rsplit('.').next().unwrap_or(key);
-        title += &format!(", {name} {}", in_words(value));
-    }
-    title
-}
-
-/// A value without quotes, braces and the folders of a path.
-fn in_words(value: &toml::Value) -> String {
-    match value {
-        toml::Value::String(text) => {
-            let mut parts = text.split(['/', '\\']).filter(|part| !part.is_empty());
-            parts.next_back().unwrap_or(text).to_owned()
-        }
-        toml::Value::Array(items) => items.iter().map(in_words).collect::<Vec<_>>().join("+"),
-        toml::Value::Table(table) => {
-            let entries = table.iter();
-            let entries = entries.map(|(key, value)| format!("{key} {}", in_words(value)));
-            entries.collect::<Vec<_>>().join(" ")
-        }
-        other => other.to_string(),
     }
 }
 
@@ -155,7 +129,7 @@ impl<F: FnMut(&PlannedRun) -> Command, H: FnMut(&str)> Launcher for ChildProcess
             .map_err(|error| format!("{program} cannot be waited for: {error}"))?;
         drop(input);
         if status.success() {
-            let result = read_result(&planned.folder.join("result.json"));
+            let result = read_result(&planned.folder.join(RESULT_FILE));
             return result.map_err(|error: CompareError| error.to_string());
         }
         match std::fs::read_to_string(&error_file) {

@@ -16,10 +16,12 @@
 //! | [`standing`] | how far a comparison has got; [`estimate`]: what the rest will take |
 //! | [`search`] | the same search for every method's learning rate |
 //! | [`matrix`], [`launch`] | these runs, in one process or in many |
+//! | [`finished`] | finished runs with all that they left behind |
 //! | [`table`] | what methods cost and reach, side by side |
-//! | [`figure`] | the same as a picture |
+//! | [`report`] | all of it as documents; [`numbers`]: numbers as people read them |
 //! | [`bench`] | what a training step costs, by method and device |
 //! | [`memory`] | the largest memory of a stretch of work |
+//! | [`machine`] | what a run is done on |
 //!
 //! ```
 //! use pilotlight_compare::{presets, statistics::{Bootstrap, SeedOutcomes, compare_all}};
@@ -41,24 +43,31 @@ pub mod base;
 mod baseline;
 pub mod bench;
 pub mod budget;
+mod delimited;
 pub mod embedded;
 pub mod error;
 pub mod estimate;
 pub mod experiment;
-pub mod figure;
+mod figure;
+mod files;
+pub mod finished;
 pub mod launch;
 pub mod layers;
+pub mod machine;
 pub mod matrix;
 pub mod memory;
 pub mod model_folder;
+pub mod numbers;
 pub mod plan;
 pub mod presets;
+pub mod report;
 pub mod result;
 pub mod run;
 pub mod search;
 pub mod sources;
 pub mod standing;
 pub mod statistics;
+mod subject;
 pub mod survey;
 pub mod table;
 pub mod vocabulary;
@@ -71,12 +80,13 @@ pub use experiment::{
     Axis, AxisValues, BaseConfig, BaseInit, Comparison, ExperimentConfig, FewShot, MethodConfig,
     Point, Precision, ReportConfig,
 };
-pub use figure::accuracy_figure;
+pub use finished::FinishedRun;
 pub use launch::{ChildProcess, InProcess, Launcher, PlannedRun, RunKind};
 pub use layers::{Experiment, Layers, Origins};
-pub use matrix::{CompareEvent, CompareOptions, FinishedRun, Report, compare};
+pub use matrix::{CompareEvent, CompareOptions, compare};
 pub use model_folder::save_model;
 pub use plan::{Known, Outcome, Plan, plan};
+pub use report::Report;
 pub use result::RunResult;
 pub use run::{RunObserver, RunOptions, Stage, Unwatched, run};
 pub use search::{ChooseBy, Chosen, SearchConfig, Validation};

@@ -14,8 +14,9 @@ use sha2::{Digest, Sha256};
 use crate::{
     baseline,
     experiment::{AxisValues, Comparison, ExperimentConfig, FewShot, MethodConfig, Point},
-    launch::{PlannedRun, RunKind, titled},
+    launch::{PlannedRun, RunKind},
     search::{Choice, Chosen, SearchConfig, Validation},
+    subject::titled,
 };
 
 /// Folder of all runs inside that of a comparison.

@@ -1,8 +1,14 @@
 //! What a run is found to cost and to reach: `result.json`.
 
+use pilotlight_data::{Split, TaskData};
+use pilotlight_train::{ConfusionMatrix, Evaluation};
 use serde::{Deserialize, Serialize};
 
-use crate::statistics::Interval;
+use crate::{
+    machine::Machine,
+    run::classes,
+    statistics::{Bootstrap, Interval, bootstrap_accuracy},
+};
 
 /// What came out of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -43,12 +49,21 @@ pub struct RunResult {
     pub untuned: Option<TestResult>,
     /// Accuracy of always saying the most frequent class of the training examples.
     pub majority_accuracy: Option<f64>,
+    /// The classes in their order; empty in a task without any, and in results of older versions.
+    #[serde(default)]
+    pub labels: Vec<String>,
     /// SHA-256 over the base's parameters.
     pub base_hash: BaseHash,
+    /// SHA-256 of the files of records; `None` in results of older versions.
+    #[serde(default)]
+    pub data_hash: Option<DataHash>,
     /// Where the time went.
     pub seconds: Seconds,
     /// What was cut from texts to make them fit.
     pub truncated: Truncated,
+    /// What it was done on; `None` in results of older versions.
+    #[serde(default)]
+    pub machine: Option<Machine>,
     /// The version of this program.
     pub version: String,
 }
@@ -82,8 +97,36 @@ pub struct TestResult {
     pub n_examples: usize,
     /// Share of right classes with its bootstrap interval, in a classification task.
     pub accuracy: Option<Interval>,
+    /// Mean F1 score of the classes that occur, in a classification task.
+    #[serde(default)]
+    pub macro_f1: Option<f64>,
+    /// Matthews' correlation coefficient, in a classification task.
+    #[serde(default)]
+    pub mcc: Option<f64>,
     /// Mean of `-log p` over tokens or classes.
     pub loss: f64,
+}
+
+impl TestResult {
+    /// What the evaluation of a split says.
+    pub fn new(
+        evaluation: &Evaluation,
+        data: &TaskData,
+        split: &Split,
+        bootstrap: &Bootstrap,
+    ) -> Self {
+        let predicted = evaluation.predictions.iter().map(|found| found.class);
+        let pairs: Vec<(usize, usize)> = classes(split).into_iter().zip(predicted).collect();
+        let correct: Vec<bool> = pairs.iter().map(|(gold, found)| gold == found).collect();
+        let confusion = (!pairs.is_empty()).then(|| ConfusionMatrix::new(data.labels.len(), pairs));
+        Self {
+            n_examples: split.examples.len(),
+            accuracy: bootstrap_accuracy(&correct, bootstrap),
+            macro_f1: confusion.as_ref().map(ConfusionMatrix::macro_f1),
+            mcc: confusion.as_ref().map(ConfusionMatrix::mcc),
+            loss: evaluation.loss,
+        }
+    }
 }
 
 /// The base's parameters, as a hash.
@@ -93,6 +136,24 @@ pub struct BaseHash {
     pub before: String,
     /// After training: the same unless `base.train` names parameters.
     pub after: String,
+}
+
+/// The files of records, each as the SHA-256 of its bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataHash {
+    /// Of the training file.
+    pub train: String,
+    /// Of the validation file; `None` where it is split off the training file.
+    pub validation: Option<String>,
+    /// Of the test file; `None` where it is split off the training file.
+    pub test: Option<String>,
+}
+
+impl DataHash {
+    /// The file that the test examples come from.
+    pub(crate) fn of_test(&self) -> &str {
+        self.test.as_ref().unwrap_or(&self.train)
+    }
 }
 
 /// Where the time of a run went.

@@ -17,12 +17,13 @@ use crate::{
     error::CompareError,
     experiment::ExperimentConfig,
     layers::Origins,
+    machine::Machine,
     memory,
     result::{
         BaseHash, Losses, Parameters, RunResult, Seconds, TestOutcome, TestResult, Truncated,
     },
-    sources::Resolver,
-    statistics::{bootstrap_accuracy, majority_accuracy},
+    sources::{Resolver, data_hash},
+    statistics::majority_accuracy,
 };
 pub use finished::read_result;
 use finished::{check_settings, finished, resolved};
@@ -33,6 +34,8 @@ pub use watch::{RunObserver, Stage, Unwatched};
 
 /// The resolved settings of a run.
 pub const RESOLVED_FILE: &str = "resolved.toml";
+/// What came out of a run.
+pub const RESULT_FILE: &str = "result.json";
 /// Outcomes on the test examples, one JSON object a line.
 pub const PREDICTIONS_FILE: &str = "predictions.jsonl";
 /// The same on the whole test set.
@@ -96,7 +99,7 @@ pub fn run(
     .execute(observer);
     match &result {
         Ok(result) => {
-            folder.write_json("result.json", result)?;
+            folder.write_json(RESULT_FILE, result)?;
             if !options.keep_checkpoints {
                 folder.remove_checkpoints()?;
             }
@@ -198,12 +201,15 @@ impl Run<'_> {
             whole_test,
             untuned,
             majority_accuracy: majority_accuracy(&classes(&data.train), &classes(&data.test)),
+            labels: data.labels.clone(),
             base_hash: BaseHash {
                 after: tuned.base.parameter_hash(),
                 before: hash_before,
             },
+            data_hash: Some(data_hash(&config.data)?),
             seconds: self.seconds,
             truncated: truncated(&data),
+            machine: Some(Machine::with(&device)),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         })
     }
@@ -280,18 +286,15 @@ impl Run<'_> {
         if split.examples.is_empty() {
             return Ok(None);
         }
-        let report = &self.config.report;
         let batch_size = self.config.train.eval_batch_size;
         let evaluation = evaluate(tuned, data, split, batch_size, observer)?;
-        let gold = classes(split);
-        let pairs = || evaluation.predictions.iter().zip(&gold);
-        let correct: Vec<bool> = pairs().map(|(found, gold)| found.class == *gold).collect();
-        if let Some(file) = file.filter(|_| !correct.is_empty()) {
+        if let Some(file) = file.filter(|_| !evaluation.predictions.is_empty()) {
             let mut lines = Vec::new();
-            for ((found, gold), example) in pairs().zip(&split.examples) {
+            let found = evaluation.predictions.iter().zip(classes(split));
+            for ((found, gold), example) in found.zip(&split.examples) {
                 let outcome = TestOutcome {
                     line: example.origin,
-                    label: data.labels[*gold].clone(),
+                    label: data.labels[gold].clone(),
                     prediction: data.labels[found.class].clone(),
                     log_probabilities: found.log_probabilities.clone(),
                 };
@@ -302,11 +305,9 @@ impl Run<'_> {
             }
             self.folder.write(file, &lines)?;
         }
-        Ok(Some(TestResult {
-            n_examples: split.examples.len(),
-            accuracy: bootstrap_accuracy(&correct, &report.bootstrap()),
-            loss: evaluation.loss,
-        }))
+        let bootstrap = self.config.report.bootstrap();
+        let result = TestResult::new(&evaluation, data, split, &bootstrap);
+        Ok(Some(result))
     }
 }
 

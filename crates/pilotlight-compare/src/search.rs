@@ -199,32 +199,6 @@ impl SearchConfig {
     }
 }
 
-/// The learning rates that were tried and chosen, as Markdown.
-pub(crate) fn to_markdown(choices: &[Chosen]) -> String {
-    if choices.is_empty() {
-        return String::new();
-    }
-    let mut text = String::from(
-        "\n## Learning rates\n\n| method | tried: validation loss | chosen |\n| --- | --- | ---: |\n",
-    );
-    for choice in choices {
-        let trials = choice.trials.iter().map(|(rate, found)| {
-            let loss = found.and_then(|found| found.loss);
-            let loss = loss.map_or("failed".into(), |loss| format!("{loss:.4}"));
-            format!("{rate}: {loss}")
-        });
-        let trials: Vec<String> = trials.collect();
-        let chosen = choice.learning_rate;
-        text += &format!(
-            "| {} | {} | {} |\n",
-            choice.title.replace('|', "\\|"),
-            trials.join(", "),
-            chosen.map_or("-".into(), |rate| rate.to_string())
-        );
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

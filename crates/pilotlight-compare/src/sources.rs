@@ -1,14 +1,20 @@
 //! From the names in an experiment to models, devices and records.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+};
 
 use burn::tensor::Device;
 use pilotlight_data::{DataConfig, DataSource, DataSources};
+use sha2::{Digest, Sha256};
 
 use crate::{
     embedded,
     error::{CompareError, Problem},
     experiment::Precision,
+    result::DataHash,
 };
 
 /// What an experiment names and this crate cannot know: models beyond this machine, and devices.
@@ -106,6 +112,41 @@ pub fn data_sources(data: &DataConfig) -> Result<DataSources, CompareError> {
     }
     problems.into_result()?;
     Ok(sources)
+}
+
+/// The hashes of the records that an experiment names.
+///
+/// # Errors
+///
+/// As for [`data_sources`], or if a file cannot be read.
+pub(crate) fn data_hash(data: &DataConfig) -> Result<DataHash, CompareError> {
+    let sources = data_sources(data)?;
+    Ok(DataHash {
+        train: hash(&sources.train)?,
+        validation: sources.validation.as_ref().map(hash).transpose()?,
+        test: sources.test.as_ref().map(hash).transpose()?,
+    })
+}
+
+fn hash(source: &DataSource) -> Result<String, CompareError> {
+    let mut bytes: Box<dyn Read> = match source {
+        DataSource::File { path, .. } => {
+            let file = File::open(path).map_err(|error| CompareError::file(path, error))?;
+            Box::new(file)
+        }
+        DataSource::Embedded { bytes, .. } => Box::new(bytes.as_ref()),
+    };
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let read = bytes.read(&mut buffer);
+        match read.map_err(|error| CompareError::file(&*source.name(), error))? {
+            0 => break,
+            n_read => hash.update(&buffer[..n_read]),
+        }
+    }
+    let digest = hash.finalize();
+    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// The embedded file that a source names; nothing if it names a file that is there.

@@ -13,7 +13,6 @@ mod bootstrap;
 mod comparison;
 mod descriptive;
 mod outcomes;
-mod paired;
 mod ratio;
 mod significance;
 
@@ -23,7 +22,6 @@ pub use descriptive::{
     accuracy, majority_accuracy, majority_class, mean, median, quantile, standard_deviation,
 };
 pub use outcomes::{SeedOutcomes, Summary, examples, summarize};
-pub use paired::{PairedComparison, bootstrap_mean, paired};
 pub use ratio::ratio_of_medians;
 pub use significance::{holm, mcnemar};
 

@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 use common::{Local, Workshop};
 use pilotlight_compare::{
     ChildProcess, CompareEvent, CompareOptions, Comparison, InProcess, Known, Launcher, Layers,
-    PlannedRun, RunResult, Unwatched, compare, layers::Origins, plan, presets::PRESETS,
+    PlannedRun, Report, RunResult, Unwatched, compare, layers::Origins, plan, presets::PRESETS,
+    table::Standing,
 };
 
 const METHODS: &str = r#"
@@ -27,7 +28,10 @@ tuner.method = "none"
 train.learning_rate = 1e-3
 "#;
 
-const ONCE: CompareOptions = CompareOptions { retry: false };
+const ONCE: CompareOptions = CompareOptions {
+    retry: false,
+    command: None,
+};
 
 fn comparison(workshop: &Workshop) -> Comparison {
     let mut comparison = workshop.layers(METHODS).comparison().expect("readable");
@@ -93,7 +97,21 @@ fn finished_runs_are_kept_and_failed_ones_reported() {
     assert_eq!(full.percent, Some(100.0));
     assert_eq!(full.seeds, [3, 4]);
     assert!(prompt.deviation.is_some() && prompt.accuracy.is_some());
-    assert_eq!(report.table.pairs.len(), 1);
+    // The untuned base and both methods against each other.
+    let [against_prompt, against_full, of_methods] = report.table.comparisons.as_slice() else {
+        panic!("three pairs");
+    };
+    assert_eq!((against_prompt.first, against_prompt.second), (1, 2));
+    assert_eq!((against_full.n_seeds, of_methods.n_seeds), (2, 2));
+    let standings = report.table.rows.iter().map(|row| row.standing);
+    assert_eq!(
+        standings
+            .clone()
+            .filter(|it| *it == Some(Standing::Best))
+            .count(),
+        1
+    );
+    assert_eq!(standings.flatten().count(), 3);
     assert_eq!(report.failures.len(), 2);
     let markdown = String::from_utf8(workshop.read("out/report.md")).expect("text");
     assert!(markdown.contains("| full fine-tuning |"), "{markdown}");
@@ -101,15 +119,54 @@ fn finished_runs_are_kept_and_failed_ones_reported() {
         markdown.contains("## Failed runs\n\n**no such adapter, seed 3**"),
         "{markdown}"
     );
-    assert!(workshop.path("out/table.csv").exists());
-    assert!(markdown.contains("](accuracy.svg)"), "{markdown}");
-    let figure = String::from_utf8(workshop.read("out/accuracy.svg")).expect("text");
-    assert!(figure.contains("full fine-tuning"), "{figure}");
+    let rows = String::from_utf8(workshop.read("out/results.csv")).expect("text");
+    let seeds: Vec<&str> = rows
+        .lines()
+        .skip(1)
+        .filter_map(|row| row.split(',').nth(2))
+        .collect();
+    assert_eq!(seeds, ["3", "3", "3", "4", "4"]);
+    let figures = [
+        "accuracy-parameters",
+        "accuracy-time",
+        "confusion",
+        "training-loss",
+    ];
+    for name in figures {
+        let figure = String::from_utf8(workshop.read(&format!("out/figures/{name}.svg")));
+        assert!(figure.expect("text").contains("full fine-tuning"), "{name}");
+        assert!(
+            markdown.contains(&format!("](figures/{name}.svg)")),
+            "{markdown}"
+        );
+    }
+    let page = String::from_utf8(workshop.read("out/report.html")).expect("text");
+    assert_eq!(page.matches("<svg").count(), figures.len());
+    assert!(!page.contains("<script") && !page.contains("src=") && !page.contains("@import"));
+    let hash = report.sources.files[0].1.as_str();
+    for part in [
+        "full fine-tuning",
+        "no such adapter, seed 3",
+        "tuner.prompt_length = 3",
+        hash,
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+    let latex = String::from_utf8(workshop.read("out/table.tex")).expect("text");
+    assert!(
+        latex.contains("\\textbf{") && latex.contains("\\bottomrule"),
+        "{latex}"
+    );
+    let json: Report = serde_json::from_slice(&workshop.read("out/results.json")).expect("JSON");
+    assert_eq!(json, report);
 
     // What failed is reported again, and done again on request.
     let report_again = compare(&comparison, &out, ONCE, &mut Idle, &mut |_| {});
     assert_eq!(report_again.expect("a report"), report);
-    let retry = CompareOptions { retry: true };
+    let retry = CompareOptions {
+        retry: true,
+        command: None,
+    };
     let retried = compare(&comparison, &out, retry, &mut Idle, &mut |_| {}).expect("a report");
     let failed = retried.failures.iter();
     let messages: Vec<&str> = failed.map(|failure| &*failure.message).collect();

@@ -3,6 +3,7 @@
 //! ```text
 //! resolved.toml    the experiment with every key
 //! metrics.jsonl    a line per step and evaluation
+//! events.out.*     the same for TensorBoard, a file for each start
 //! checkpoints/     step-N: everything to go on from; best-N: the parameters with the lowest validation loss
 //! adapter/         the best tuner
 //! result.json      what came out
@@ -16,7 +17,10 @@ use std::{
 
 use serde::Serialize;
 
-use crate::{error::TrainError, metrics::Metric};
+use crate::{error::TrainError, events::EventFile, metrics::Metric};
+
+/// A line per step and evaluation.
+pub const METRICS_FILE: &str = "metrics.jsonl";
 
 /// The folder of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +74,7 @@ impl RunFolder {
 
     /// `metrics.jsonl`.
     pub fn metrics(&self) -> PathBuf {
-        self.path.join("metrics.jsonl")
+        self.path.join(METRICS_FILE)
     }
 
     /// `checkpoints/`.
@@ -144,10 +148,11 @@ pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Trai
     write_whole(path, &content)
 }
 
-/// `metrics.jsonl`, open for more lines.
+/// `metrics.jsonl`, open for more lines, and what TensorBoard reads of them beside it.
 #[derive(Debug)]
 pub(crate) struct MetricsFile {
     file: fs_err::File,
+    events: EventFile,
     length: u64,
     /// All lines.
     pub(crate) history: Vec<Metric>,
@@ -169,7 +174,7 @@ impl MetricsFile {
         }
         file.set_len(length)?;
         let text = fs_err::read_to_string(path)?;
-        let history = text
+        let history: Vec<Metric> = text
             .lines()
             .enumerate()
             .map(|(index, line)| {
@@ -182,8 +187,11 @@ impl MetricsFile {
                 })
             })
             .collect::<Result<_, _>>()?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let step = history.last().map_or(0, |metric| metric.step);
         let mut opened = Self {
             file,
+            events: EventFile::create(folder, step)?,
             length,
             history,
         };
@@ -196,6 +204,7 @@ impl MetricsFile {
         let mut line = serde_json::to_vec(&metric).map_err(io::Error::from)?;
         line.push(b'\n');
         self.file.write_all(&line)?;
+        self.events.add(&metric)?;
         self.length += line.len() as u64;
         self.history.push(metric);
         Ok(())

@@ -11,7 +11,7 @@ use std::{
 };
 
 use clap::Args;
-use comfy_table::{CellAlignment, Table as Grid, presets};
+use comfy_table::{Table as Grid, presets};
 use pilotlight_compare::{
     ChildProcess, CompareOptions, Comparison, Estimates, PlannedRun, Report, Standing, Survey,
     compare, presets::PRESETS,
@@ -24,6 +24,7 @@ use crate::{
     devices::DeviceChoice,
     experiments::{Machine, RawSettings, layers},
     failure::Failure,
+    results,
 };
 
 /// The preset that runs without a file and without a download.
@@ -34,7 +35,7 @@ const DEFAULT: &str = "default";
 #[command(after_help = "\
 Without an argument a small model and a small data set inside this program are used: nothing is downloaded.
 Every run has a process and a folder of its own; runs that are finished are not done again. The folder gets \
-report.md with accuracy.svg, table.csv and report.json.
+report.html, report.md, figures/, results.csv, results.json and table.tex; `pilot report` makes them again.
 
 Examples:
   pilot compare
@@ -128,7 +129,7 @@ impl Methods {
             return dry_run::show(&standing, &estimates, self.retry, self.json, console);
         }
         let report = self.compare(estimates, console)?;
-        print(&report, self.json, console)?;
+        results::report(&report, self.json, console)?;
         console.note(&format!("written to {}", self.out.display()));
         match report.failures.as_slice() {
             [] => Ok(()),
@@ -173,11 +174,30 @@ impl Methods {
         Ok(compare(
             &self.comparison,
             &self.out,
-            CompareOptions { retry: self.retry },
+            CompareOptions {
+                retry: self.retry,
+                command: Some(typed(env::args())),
+            },
             &mut launcher,
             &mut |event| live.borrow_mut().event(event),
         )?)
     }
+}
+
+/// The command as it was typed, to be typed again.
+fn typed(mut arguments: impl Iterator<Item = String>) -> String {
+    // Where this program lies is nobody's business.
+    arguments.next();
+    let is_plain =
+        |character: char| character.is_ascii_alphanumeric() || "-_./=:,@%+".contains(character);
+    let quoted = |argument: String| match !argument.is_empty() && argument.chars().all(is_plain) {
+        true => argument,
+        false => format!("'{}'", argument.replace('\'', "'\\''")),
+    };
+    let words = ["pilot".to_owned()]
+        .into_iter()
+        .chain(arguments.map(quoted));
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// The methods of these names alone; all, if there are none.
@@ -198,33 +218,6 @@ fn chosen(mut comparison: Comparison, only: &[String]) -> Result<Comparison, Fai
         comparison.methods.retain(|name, _| only.contains(name));
     }
     Ok(comparison)
-}
-
-fn print(report: &Report, json: bool, console: &Console) -> Result<(), Failure> {
-    let mut output = Output::open();
-    if json {
-        output.json(report)?;
-        return output.flush();
-    }
-    let style = console.output_style();
-    let mut grid = Grid::new();
-    grid.load_style(presets::NOTHING);
-    let titles = report.table.titles();
-    grid.set_header(titles.iter().map(|(title, _)| style.strong(title)));
-    for row in report.table.cells() {
-        grid.add_row(row);
-    }
-    for (column, (_, is_number)) in grid.column_iter_mut().zip(&titles) {
-        if *is_number {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    output.line(&grid.trim_fmt())?;
-    for note in report.table.notes() {
-        output.line("")?;
-        output.line(&note)?;
-    }
-    output.flush()
 }
 
 fn list(json: bool, console: &Console) -> Result<(), Failure> {
@@ -251,4 +244,25 @@ fn list(json: bool, console: &Console) -> Result<(), Failure> {
     }
     output.line(&grid.trim_fmt())?;
     output.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::typed;
+
+    #[test]
+    fn commands_can_be_typed_again() {
+        let arguments = [
+            "target/pilot",
+            "compare",
+            "my file.toml",
+            "--set",
+            "seeds=[1,2]",
+            "it's",
+        ];
+        assert_eq!(
+            typed(arguments.map(str::to_owned).into_iter()),
+            "pilot compare 'my file.toml' --set 'seeds=[1,2]' 'it'\\''s'"
+        );
+    }
 }

@@ -4,10 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use pilotlight_compare::{
-    Base, CompareError, Experiment, Resolver, RunObserver, Stage,
-    result::TestResult,
-    run::untuned,
-    statistics::{bootstrap_accuracy, majority_accuracy},
+    Base, CompareError, Experiment, Resolver, RunObserver, Stage, result::TestResult, run::untuned,
+    statistics::majority_accuracy,
 };
 use pilotlight_data::{Split, Target, TaskData};
 use pilotlight_train::{Adapters, Combination, Tuned, evaluate, evaluate_ensemble, load_tuned};
@@ -165,20 +163,8 @@ impl Eval {
         };
         drop(progress);
 
-        let gold = classes(split);
-        let correct: Vec<bool> = evaluation
-            .predictions
-            .iter()
-            .zip(&gold)
-            .map(|(found, gold)| found.class == *gold)
-            .collect();
-        let report = &config.report;
-        let result = TestResult {
-            n_examples: split.examples.len(),
-            accuracy: bootstrap_accuracy(&correct, &report.bootstrap()),
-            loss: evaluation.loss,
-        };
-        let majority = majority_accuracy(&classes(&data.train), &gold);
+        let result = TestResult::new(&evaluation, &data, split, &config.report.bootstrap());
+        let majority = majority_accuracy(&classes(&data.train), &classes(split));
         let mut output = Output::open();
         if self.json {
             output.json(&json!({
@@ -187,6 +173,8 @@ impl Eval {
                 "n_tokens": evaluation.n_tokens,
                 "loss": result.loss,
                 "accuracy": result.accuracy,
+                "macro_f1": result.macro_f1,
+                "mcc": result.mcc,
                 "majority_accuracy": majority,
             }))?;
         } else {

@@ -5,7 +5,7 @@ use std::{fmt, path::Path};
 use serde::{Deserialize, Serialize};
 
 use super::{plot::bench_figure, settings::Settings, summary::Summary};
-use crate::{error::CompareError, matrix::write};
+use crate::{error::CompareError, files::write_whole};
 
 /// What the member `format` says.
 const FORMAT: &str = "pilotlight-bench";
@@ -145,10 +145,11 @@ impl BenchDocument {
     ///
     /// If they cannot be written.
     pub fn save(&self, folder: &Path) -> Result<(), CompareError> {
-        write(&folder.join("bench.json"), &self.to_json()?)?;
-        write(&folder.join("bench.csv"), &self.to_csv())?;
-        match bench_figure(self)? {
-            Some(figure) => write(&folder.join("bench.svg"), &figure),
+        let write = |name: &str, text: &str| write_whole(&folder.join(name), text.as_bytes());
+        write("bench.json", &self.to_json()?)?;
+        write("bench.csv", &self.to_csv())?;
+        match bench_figure(self) {
+            Some(figure) => write("bench.svg", &figure),
             None => Ok(()),
         }
     }

@@ -5,27 +5,20 @@ use super::{
     table::duration,
 };
 use crate::{
-    error::CompareError,
     figure::{Bar, Bars},
-    table::count,
+    numbers::count,
 };
 
 /// The median time of a step by method and device, as an SVG document; `None` where nothing was measured.
 ///
 /// The same document always gives the same picture.
-///
-/// # Errors
-///
-/// If the drawing library fails.
-pub(super) fn bench_figure(document: &BenchDocument) -> Result<Option<String>, CompareError> {
+pub(super) fn bench_figure(document: &BenchDocument) -> Option<String> {
     let measured: Vec<(&Settings, &str, Summary)> = document
         .rows
         .iter()
         .filter_map(|row| Some((&row.settings, row.hardware.as_str(), row.summary()?)))
         .collect();
-    let Some(slowest) = measured.iter().map(|row| row.2.p50).reduce(f64::max) else {
-        return Ok(None);
-    };
+    let slowest = measured.iter().map(|row| row.2.p50).reduce(f64::max)?;
     let (unit, factor) = match slowest {
         seconds if seconds < 1e-3 => ("µs", 1e6),
         seconds if seconds < 1.0 => ("ms", 1e3),
@@ -63,7 +56,7 @@ pub(super) fn bench_figure(document: &BenchDocument) -> Result<Option<String>, C
         groups,
         bars,
     };
-    chart.draw().map(Some)
+    Some(chart.draw())
 }
 
 /// What is varied among `all`, as text; nothing where there is one value.

@@ -8,8 +8,9 @@ use super::{
     summary::Summary,
 };
 use crate::{
+    delimited::to_csv,
+    numbers::{bytes, count},
     statistics::Interval,
-    table::{bytes, count, quoted},
 };
 
 /// What stands where there is nothing to say.
@@ -177,13 +178,14 @@ impl BenchDocument {
                               total_parameters,steps,p10_seconds,p50_seconds,p90_seconds,tokens_per_second,\
                               peak_memory_bytes,device_memory_bytes,start_up_seconds,compile_seconds,\
                               step_operations,peak_operations_per_second,peak_share,failure,hardware";
-        let mut text = format!("{HEADER}\n");
-        for row in &self.rows {
+        let header: Vec<String> = HEADER.split(',').map(str::to_owned).collect();
+        let n_columns = header.len();
+        let rows = self.rows.iter().map(|row| {
             let settings = &row.settings;
             let mut cells = vec![
-                quoted(&settings.device),
-                quoted(&settings.method),
-                quoted(&settings.model),
+                settings.device.clone(),
+                settings.method.clone(),
+                settings.model.clone(),
                 settings.batch.to_string(),
                 settings.tokens.to_string(),
                 settings.prompt_length.to_string(),
@@ -210,17 +212,16 @@ impl BenchDocument {
                 ];
                 cells.extend(numbers.map(Option::unwrap_or_default));
             }
-            let n_columns = HEADER.split(',').count();
-            // Texts that may hold commas come last.
+            // Texts come last.
             cells.resize(n_columns - 2, String::new());
             cells.push(match &row.outcome {
-                Outcome::Failed(why) => quoted(why),
+                Outcome::Failed(why) => why.clone(),
                 Outcome::Measured(_) => String::new(),
             });
-            cells.push(quoted(&row.hardware));
-            text += &(cells.join(",") + "\n");
-        }
-        text
+            cells.push(row.hardware.clone());
+            cells
+        });
+        to_csv([header].into_iter().chain(rows))
     }
 }
 

@@ -1,12 +1,12 @@
 //! Bars below each other, from zero to the right, with whiskers.
 
 use super::{
-    AXIS, GRAY, GRID, LABEL, LABEL_WIDTH, LINE_HEIGHT, MARGIN, SUBTITLE, TICK, TITLE, WIDTH,
-    canvas::{Anchor, Canvas, DARK, fitted, text_width},
+    colors::{Colors, Ink},
+    drawing::Drawing,
     geometry::{Box2, Point},
-    marks::color,
+    plane::{AXIS, LABEL, LINE_HEIGHT, MARGIN, TICK, WIDTH, draw_titles},
+    text::{Anchor, fitted, text_width},
 };
-use crate::error::CompareError;
 
 const TOP: i32 = 70;
 const BAR_DISTANCE: i32 = 26;
@@ -14,7 +14,8 @@ const HALF_BAR: i32 = 8;
 /// Half the height of a whisker's ends.
 const HALF_CAP: i32 = 4;
 const AXIS_HEIGHT: i32 = 64;
-/// The widest remark.
+/// The widest name of a bar, the widest remark.
+const LABEL_WIDTH: i32 = 260;
 const REMARK_WIDTH: i32 = 200;
 /// Between the frame and what stands beside it.
 const GAP: i32 = 10;
@@ -49,7 +50,7 @@ pub(crate) struct Bar {
 
 impl Bars {
     /// The bars as an SVG document.
-    pub(crate) fn draw(&self) -> Result<String, CompareError> {
+    pub(crate) fn draw(&self) -> String {
         let labels = self.fitted(|bar| &bar.label, LABEL_WIDTH);
         let remarks = self.fitted(|bar| &bar.remark, REMARK_WIDTH);
         let legend = self.legend();
@@ -68,32 +69,22 @@ impl Bars {
         let x =
             |value: f64| frame.left + (f64::from(frame.right - frame.left) * value / end) as i32;
 
-        let mut svg = String::new();
-        let canvas = Canvas::new(&mut svg, (WIDTH, frame.bottom + AXIS_HEIGHT))?;
-        let room = WIDTH - 2 * MARGIN;
-        canvas.text(&fitted(&self.title, TITLE, room), (MARGIN, 26), TITLE)?;
-        canvas.text(
-            &fitted(&self.subtitle, SUBTITLE, room),
-            (MARGIN, 48),
-            SUBTITLE,
-        )?;
+        let mut drawing = Drawing::new(&self.title, (WIDTH, frame.bottom + AXIS_HEIGHT));
+        draw_titles(&mut drawing, &self.title, &self.subtitle);
         for (group, (x, y), name) in &legend {
             let middle = (x + SQUARE / 2, *y);
-            bar(
-                &canvas,
-                Box2::around(middle, SQUARE / 2, SQUARE / 2),
-                *group,
-            )?;
-            canvas.text(name, (x + SQUARE + 6, *y), LABEL)?;
+            let square = Box2::around(middle, SQUARE / 2, SQUARE / 2);
+            drawing.fill(square, Ink::Series(*group), 1.0);
+            drawing.text(name, (x + SQUARE + 6, *y), LABEL);
         }
         for (value, name) in ticks(end, frame.right - frame.left) {
             let x = x(value);
-            canvas.line(&[(x, frame.top), (x, frame.bottom)], GRID, 1)?;
-            canvas.line(&[(x, frame.bottom), (x, frame.bottom + 6)], GRAY, 1)?;
+            drawing.line(&[(x, frame.top), (x, frame.bottom)], Ink::Grid, 1.0);
+            drawing.line(&[(x, frame.bottom), (x, frame.bottom + 6)], Ink::Gray, 1.0);
             let at = (x, frame.bottom + 17);
-            canvas.text(&name, at, TICK.anchored(Anchor::Middle))?;
+            drawing.text(&name, at, TICK.anchored(Anchor::Middle));
         }
-        canvas.frame(frame)?;
+        drawing.frame(frame);
         for (index, it) in self.bars.iter().enumerate() {
             let y = frame.top + BAR_DISTANCE * (index as i32 + 1) - BAR_DISTANCE / 4;
             let sides = Box2 {
@@ -102,16 +93,19 @@ impl Bars {
                 right: x(it.value).max(frame.left + 1),
                 bottom: y + HALF_BAR,
             };
-            bar(&canvas, sides, it.group)?;
-            whisker(&canvas, (x(it.low), x(it.high)), y)?;
+            drawing.fill(sides, Ink::Series(it.group), 1.0);
+            let ends = (x(it.low), x(it.high));
+            drawing.line(&[(ends.0, y), (ends.1, y)], Ink::Dark, 1.0);
+            for x in [ends.0, ends.1] {
+                drawing.line(&[(x, y - HALF_CAP), (x, y + HALF_CAP)], Ink::Dark, 1.0);
+            }
             let at = (frame.left - GAP, y);
-            canvas.text(&labels[index], at, LABEL.anchored(Anchor::End))?;
-            canvas.text(&remarks[index], (frame.right + GAP, y), LABEL)?;
+            drawing.text(&labels[index], at, LABEL.anchored(Anchor::End));
+            drawing.text(&remarks[index], (frame.right + GAP, y), LABEL);
         }
         let at = (frame.center().0, frame.bottom + 42);
-        canvas.text(&self.axis, at, AXIS.anchored(Anchor::Middle))?;
-        canvas.finish()?;
-        Ok(svg)
+        drawing.text(&self.axis, at, AXIS.anchored(Anchor::Middle));
+        drawing.to_svg(Colors::Own)
     }
 
     fn fitted(&self, text: fn(&Bar) -> &String, width: i32) -> Vec<String> {
@@ -142,25 +136,6 @@ impl Bars {
 fn widest(texts: &[String]) -> i32 {
     let widths = texts.iter().map(|text| text_width(text, LABEL));
     widths.max().unwrap_or(0)
-}
-
-fn bar(canvas: &Canvas, sides: Box2, group: usize) -> Result<(), CompareError> {
-    let Box2 {
-        left,
-        top,
-        right,
-        bottom,
-    } = sides;
-    let corners = [(left, top), (right, top), (right, bottom), (left, bottom)];
-    canvas.polygon(&corners, color(group))
-}
-
-fn whisker(canvas: &Canvas, (low, high): Point, y: i32) -> Result<(), CompareError> {
-    canvas.line(&[(low, y), (high, y)], DARK, 1)?;
-    for x in [low, high] {
-        canvas.line(&[(x, y - HALF_CAP), (x, y + HALF_CAP)], DARK, 1)?;
-    }
-    Ok(())
 }
 
 /// Round values from 0 to `end` with their names, no more than there is room for on an axis of `width` pixels.

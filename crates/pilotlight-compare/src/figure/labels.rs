@@ -1,8 +1,8 @@
 //! Where the names of points stand: beside them, and on nothing else.
 
 use super::{
-    canvas::Anchor,
     geometry::{Box2, Point, cross},
+    text::Anchor,
 };
 
 /// Half the width of the ends of a bar.

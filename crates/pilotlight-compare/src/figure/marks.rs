@@ -1,25 +1,10 @@
-//! How points look: told apart by color and, for whoever cannot see colors, by shape.
-
-use plotters::style::RGBColor;
+//! How methods look: told apart by color and, for whoever cannot see colors, by shape and by dashes.
 
 use super::{
-    canvas::Canvas,
-    geometry::Point,
+    colors::{Ink, N_SERIES},
+    drawing::{Drawing, Spot},
     labels::{CAP, Mark},
 };
-use crate::error::CompareError;
-
-/// Colors that the color-blind tell apart (Okabe and Ito, "Color Universal Design", 2008); its yellow is too bright
-/// for a white background.
-const COLORS: [RGBColor; 7] = [
-    RGBColor(0x00, 0x72, 0xB2),
-    RGBColor(0xD5, 0x5E, 0x00),
-    RGBColor(0x00, 0x9E, 0x73),
-    RGBColor(0xCC, 0x79, 0xA7),
-    RGBColor(0xE6, 0x9F, 0x00),
-    RGBColor(0x56, 0xB4, 0xE9),
-    RGBColor(0x00, 0x00, 0x00),
-];
 
 /// A shape of points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,52 +27,59 @@ const SHAPES: [Shape; 6] = [
     Shape::Cross,
 ];
 
-/// The color of the thing of this number.
-pub(super) fn color(index: usize) -> RGBColor {
-    COLORS[index % COLORS.len()]
-}
+/// Lengths of dashes and of the gaps behind them; lines of the same color differ in these.
+const DASHES: [&[u32]; 4] = [&[], &[7, 4], &[2, 3], &[10, 3, 2, 3]];
 
 /// How a method looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Look {
-    color: RGBColor,
+    pub(super) ink: Ink,
     shape: Shape,
+    pub(super) dashes: &'static [u32],
 }
 
 impl Look {
     /// That of the method of this number.
     pub(super) fn of(index: usize) -> Self {
         Self {
-            color: color(index),
+            ink: Ink::Series(index % N_SERIES),
             shape: SHAPES[index % SHAPES.len()],
+            dashes: DASHES[index / N_SERIES % DASHES.len()],
         }
     }
 
     /// Draws a point and its bar.
-    pub(super) fn draw(self, canvas: &Canvas, mark: &Mark) -> Result<(), CompareError> {
+    pub(super) fn draw(self, drawing: &mut Drawing, mark: &Mark) {
         let Mark { x, y, top, bottom } = *mark;
         if top < bottom {
-            canvas.line(&[(x, top), (x, bottom)], self.color, 2)?;
+            drawing.line(&[(x, top), (x, bottom)], self.ink, 2.0);
             for end in [top, bottom] {
-                canvas.line(&[(x - CAP, end), (x + CAP, end)], self.color, 2)?;
+                drawing.line(&[(x - CAP, end), (x + CAP, end)], self.ink, 2.0);
             }
         }
+        self.draw_point(drawing, (x.into(), y.into()), 1.0);
+    }
+
+    /// Draws a point alone, `size` times as large.
+    pub(super) fn draw_point(self, drawing: &mut Drawing, (x, y): Spot, size: f64) {
         if self.shape == Shape::Disk {
-            return canvas.disk((x, y), 6, self.color);
+            return drawing.disk((x, y), 6.0 * size, self.ink);
         }
-        let corners: Vec<Point> = self
-            .shape
-            .corners()
-            .iter()
-            .map(|(dx, dy)| (x + dx, y + dy))
-            .collect();
-        canvas.polygon(&corners, self.color)
+        let corners = self.shape.corners().iter();
+        let corners =
+            corners.map(|(dx, dy)| (x + size * f64::from(*dx), y + size * f64::from(*dy)));
+        drawing.area(&corners.collect::<Vec<_>>(), self.ink, 1.0);
+    }
+
+    /// Draws a line.
+    pub(super) fn draw_line(self, drawing: &mut Drawing, points: &[Spot]) {
+        drawing.dashed(points, self.ink, 2.0, self.dashes);
     }
 }
 
 impl Shape {
     /// The corners around the middle.
-    fn corners(self) -> &'static [Point] {
+    fn corners(self) -> &'static [(i32, i32)] {
         match self {
             Self::Disk => &[],
             Self::Square => &[(-5, -5), (5, -5), (5, 5), (-5, 5)],

@@ -1,110 +1,105 @@
-use rand::RngExt;
-use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+use std::collections::BTreeSet;
 
-use super::{geometry::Point, *};
-use crate::table::Table;
+use super::{
+    colors::Ink,
+    geometry::{Box2, Point},
+    text::{TextStyle, text_width},
+    *,
+};
+use crate::{
+    report::{About, Sources},
+    statistics::Interval,
+    table::{Row, Table},
+};
 
-/// A row: name, share of trained parameters in percent, accuracy, half the width of its interval.
-type Line<'a> = (&'a str, Option<f64>, f64, f64);
+mod panels;
+mod scatters;
 
-const BASELINES: [Line; 2] = [
-    ("majority", None, 0.5, 0.0),
-    ("untuned", Some(0.0), 0.61, 0.05),
-];
-const USUAL: [Line; 4] = [
-    ("prompt tuning", Some(0.0086), 0.74, 0.05),
-    ("prefix tuning", Some(0.34), 0.80, 0.045),
-    ("LoRA (rank 8)", Some(0.36), 0.815, 0.044),
-    ("full fine-tuning", Some(100.0), 0.82, 0.045),
-];
-
-fn report(lines: &[Line]) -> Report {
-    let row = |(label, percent, value, half): &Line| Row {
-        label: (*label).into(),
-        percent: *percent,
-        accuracy: Some(Interval {
-            value: *value,
-            low: value - half,
-            high: (value + half).min(1.0),
-        }),
-        seeds: vec![1, 2, 3],
-        ..Row::default()
-    };
+/// A report on these rows.
+fn report(rows: Vec<Row>) -> Report {
     Report {
-        axes: Vec::new(),
-        protocol: Vec::new(),
-        chosen: Vec::new(),
-        name: "sentences".into(),
-        subject: "a model on sentences".into(),
+        about: About {
+            name: "sentences".into(),
+            subject: "a model on sentences".into(),
+            ..About::default()
+        },
         table: Table {
-            rows: lines.iter().map(row).collect(),
-            pairs: Vec::new(),
+            rows,
+            comparisons: Vec::new(),
             confidence: 0.95,
             n_examples: vec![300],
         },
+        details: Vec::new(),
+        chosen: Vec::new(),
+        settings: Vec::new(),
+        sources: Sources::default(),
+        runs: Vec::new(),
         failures: Vec::new(),
     }
 }
 
-fn drawn(lines: &[Line]) -> String {
-    accuracy_figure(&report(lines))
-        .expect("a drawing")
-        .expect("an accuracy")
+fn around_value(value: f64, half: f64) -> Interval {
+    Interval {
+        value,
+        low: (value - half).max(0.0),
+        high: (value + half).min(1.0),
+    }
 }
 
 /// What a document shows.
 pub(super) struct Shown {
     size: Point,
     pub(super) texts: Vec<(String, Box2)>,
-    /// Lines of the frame, baselines, bars and leaders; the grid is behind everything.
+    /// Lines of the frame, baselines, bars and leaders; the grid and the Pareto front are behind everything.
     lines: Vec<(Point, Point)>,
     pub(super) points: Vec<Box2>,
+    /// Cells and bands, behind what stands on them.
+    n_areas: usize,
+    notes: Vec<String>,
+    fills: BTreeSet<String>,
 }
 
 impl Shown {
-    pub(super) fn of(svg: &str) -> Self {
+    fn of(figure: &Figure) -> Self {
+        let svg = figure.to_svg(Colors::Own);
+        let title = format!("aria-label=\"{}\"", figure.title);
+        assert!(svg.contains(&title), "{svg}");
+        Self::of_svg(&svg)
+    }
+
+    pub(super) fn of_svg(svg: &str) -> Self {
         let document = roxmltree::Document::parse(svg).expect("XML");
         let mut shown = Self {
             size: (0, 0),
             texts: Vec::new(),
             lines: Vec::new(),
             points: Vec::new(),
+            n_areas: 0,
+            notes: Vec::new(),
+            fills: BTreeSet::new(),
         };
         for node in document.descendants().filter(roxmltree::Node::is_element) {
             let get = |name| node.attribute(name).expect(name);
             let number = |name| get(name).parse::<f64>().expect("a number").round() as i32;
             match node.tag_name().name() {
                 "svg" => shown.size = (number("width"), number("height")),
-                "text" => {
-                    assert_eq!(get("font-family"), "sans-serif");
-                    let text = node.text().expect("text").trim();
-                    let style = TextStyle::new(number("font-size"), DARK);
-                    let style = match node.attribute("font-weight") {
-                        Some("bold") => style.bold(),
-                        _ => style,
-                    };
-                    let width = text_width(text, style);
-                    let (x, y) = (number("x"), number("y"));
-                    let half = number("font-size") / 2;
-                    let middle = match get("text-anchor") {
-                        "start" => (x + width / 2, y),
-                        "end" => (x - width / 2, y),
-                        _ => (x, y),
-                    };
-                    let across = match node.attribute("transform") {
-                        Some(_) => Box2::around((x, y), half, width / 2),
-                        None => Box2::around(middle, width / 2, half),
-                    };
-                    shown.texts.push((text.to_owned(), across));
-                }
-                "polyline" if get("stroke") != "#E6E6E6" => {
+                "g" => {}
+                "title" => shown.notes.push(node.text().expect("text").to_owned()),
+                "text" => shown.add_text(&node),
+                "polyline" if ["#E6E6E6", "#B4B4B4"].contains(&get("stroke")) => {}
+                "polyline" => {
                     let points = corners(get("points"));
                     let pairs = points.windows(2).map(|pair| (pair[0], pair[1]));
                     shown.lines.extend(pairs);
                 }
-                "polyline" => {}
-                "polygon" => shown.points.push(around(&corners(get("points")))),
+                "polygon" if get("fill") == "#FFFFFF" => {}
+                "polygon" if node.has_attribute("fill-opacity") => shown.n_areas += 1,
+                "polygon" => {
+                    shown.fills.insert(get("fill").to_owned());
+                    shown.points.push(around(&corners(get("points"))));
+                }
                 "circle" => {
+                    shown.fills.insert(get("fill").to_owned());
                     let center = (number("cx"), number("cy"));
                     shown
                         .points
@@ -127,26 +122,37 @@ impl Shown {
         shown
     }
 
+    fn add_text(&mut self, node: &roxmltree::Node<'_, '_>) {
+        let get = |name| node.attribute(name).expect(name);
+        let number = |name| get(name).parse::<f64>().expect("a number").round() as i32;
+        let text = node.text().expect("text").trim();
+        let style = TextStyle::new(number("font-size"), Ink::Dark);
+        let style = match node.attribute("font-weight") {
+            Some("bold") => style.bold(),
+            _ => style,
+        };
+        let width = text_width(text, style);
+        let (x, y) = (number("x"), number("y"));
+        let half = number("font-size") / 2;
+        let anchor = get("text-anchor");
+        // How far the middle lies behind the place of the text, along it.
+        let along = match anchor {
+            "start" => width / 2,
+            "end" => -width / 2,
+            _ => 0,
+        };
+        let place = match node.attribute("transform") {
+            Some(_) => Box2::around((x, y - along), half, width / 2),
+            None => Box2::around((x + along, y), width / 2, half),
+        };
+        self.texts.push((text.to_owned(), place));
+    }
+
     /// Every pair of things that hide each other.
     pub(super) fn clashes(&self) -> Vec<String> {
-        let mut clashes = Vec::new();
-        let canvas = Box2 {
-            left: 0,
-            top: 0,
-            right: self.size.0,
-            bottom: self.size.1,
-        };
-        for (index, (text, place)) in self.texts.iter().enumerate() {
+        let mut clashes = self.clashes_of_texts();
+        for (text, place) in &self.texts {
             let mut clash = |with: String| clashes.push(format!("`{text}` and {with}"));
-            if !canvas.holds(*place) {
-                clash("the rim".into());
-            }
-            for (other, _) in self.texts[index + 1..]
-                .iter()
-                .filter(|(_, other)| other.overlaps(*place))
-            {
-                clash(format!("`{other}`"));
-            }
             for line in self.lines.iter().filter(|line| place.is_crossed(**line)) {
                 clash(format!("the line {line:?}"));
             }
@@ -155,6 +161,30 @@ impl Shown {
             }
         }
         clashes
+    }
+
+    /// Every two texts that hide each other, and those that are not all inside.
+    fn clashes_of_texts(&self) -> Vec<String> {
+        let canvas = Box2 {
+            left: 0,
+            top: 0,
+            right: self.size.0,
+            bottom: self.size.1,
+        };
+        let mut clashes = Vec::new();
+        for (index, (text, place)) in self.texts.iter().enumerate() {
+            if !canvas.holds(*place) {
+                clashes.push(format!("`{text}` and the rim"));
+            }
+            let rest = self.texts[index + 1..].iter();
+            let hidden = rest.filter(|(_, other)| other.overlaps(*place));
+            clashes.extend(hidden.map(|(other, _)| format!("`{text}` and `{other}`")));
+        }
+        clashes
+    }
+
+    fn has(&self, text: &str) -> bool {
+        self.texts.iter().any(|(known, _)| known == text)
     }
 }
 
@@ -178,171 +208,6 @@ fn around(points: &[Point]) -> Box2 {
         right,
         bottom,
     }
-}
-
-/// Draws the lines behind the baselines and checks that all is there and nothing hides anything.
-fn check(methods: &[Line]) -> Shown {
-    let lines = [&BASELINES, methods].concat();
-    let shown = Shown::of(&drawn(&lines));
-    assert_eq!(shown.clashes(), Vec::<String>::new());
-    for (label, ..) in &lines {
-        let n_found = shown.texts.iter().filter(|(text, _)| text == label).count();
-        assert_eq!(n_found, 1, "{label}");
-    }
-    shown
-}
-
-#[test]
-fn usual_comparisons_are_legible() {
-    for n_methods in 1..=USUAL.len() {
-        let shown = check(&USUAL[..n_methods]);
-        assert_eq!(shown.size, (800, 500));
-        assert_eq!(shown.points.len(), n_methods);
-    }
-    let titles = check(&USUAL).texts;
-    assert_eq!(titles[0].0, "a model on sentences");
-    assert_eq!(
-        titles[1].0,
-        "mean of 3 seeds · 300 test examples · bars: 95% bootstrap intervals"
-    );
-}
-
-#[test]
-fn methods_of_equal_shares_and_accuracies_are_told_apart() {
-    let names = ["a", "b", "c", "d", "e", "f", "g"].map(|name| format!("prompt tuning {name}"));
-    for half in [0.0, 0.003, 0.05, 0.2] {
-        let methods: Vec<Line> = names
-            .iter()
-            .map(|name| (name.as_str(), Some(0.01), 0.7, half))
-            .collect();
-        let shown = check(&methods);
-        for (index, point) in shown.points.iter().enumerate() {
-            let mut others = shown.points[index + 1..].iter();
-            assert!(!others.any(|other| other.overlaps(*point)));
-        }
-    }
-}
-
-#[test]
-fn wide_intervals_and_many_methods_are_legible() {
-    let wide = [
-        ("soft prompt", Some(0.01), 0.6, 0.3),
-        ("LoRA", Some(0.5), 0.55, 0.29),
-        ("prefix", Some(0.3), 0.65, 0.3),
-        ("full", Some(100.0), 0.75, 0.25),
-        ("head only & <more>", Some(0.002), 0.5, 0.3),
-        ("bottleneck adapters of width 16", Some(0.4), 0.62, 0.3),
-        ("BitFit", Some(90.0), 0.7, 0.29),
-    ];
-    check(&wide);
-    let names: Vec<String> = (0..30)
-        .map(|index| format!("method number {index}"))
-        .collect();
-    let many = names.iter().enumerate().map(|(index, name)| {
-        let share = 0.01 * (1.0 + 0.3 * (7 * index % 30) as f64);
-        let accuracy = 0.6 + 0.01 * (11 * index % 30) as f64;
-        (name.as_str(), Some(share), accuracy, 0.12)
-    });
-    // Names without room stand below.
-    let shown = check(&many.collect::<Vec<Line>>());
-    assert!(shown.size.1 > 500, "{:?}", shown.size);
-}
-
-#[test]
-fn drawn_comparisons_are_legible() {
-    let mut generator = ChaCha8Rng::seed_from_u64(1);
-    for n_methods in (2..=13).cycle().take(36) {
-        let names: Vec<String> = (0..n_methods)
-            .map(|index| format!("prompt tuning {index}"))
-            .collect();
-        let methods = names.iter().map(|name| {
-            // Few different shares, accuracies close to each other: crowds.
-            let share = 10f64.powi(generator.random_range(-2..2));
-            let accuracy = generator.random_range(0.6..0.7);
-            let half = generator.random_range(0.0..0.1);
-            (name.as_str(), Some(share), accuracy, half)
-        });
-        check(&methods.collect::<Vec<Line>>());
-    }
-}
-
-#[test]
-fn extreme_values_are_inside() {
-    check(&[("nothing right", Some(1e-9), 0.0, 0.0)]);
-    check(&[("all right", Some(100.0), 1.0, 0.0)]);
-    let lines: Vec<String> = (0..30).map(|index| format!("prompt {index}")).collect();
-    let mut rows: Vec<Line> = lines
-        .iter()
-        .map(|name| (name.as_str(), None, 0.5, 0.0))
-        .collect();
-    rows.push(USUAL[0]);
-    let shown = Shown::of(&drawn(&rows));
-    assert_eq!(shown.clashes(), Vec::<String>::new());
-}
-
-#[test]
-fn names_fit_into_the_document() {
-    let long = "a method whose name does not end before the room for it does";
-    let shown = Shown::of(&drawn(&[
-        (long, Some(1.0), 0.5, 0.1),
-        ("\u{1}x\n", None, 0.4, 0.0),
-    ]));
-    assert_eq!(shown.clashes(), Vec::<String>::new());
-    let is_shown = |wanted: fn(&str) -> bool| shown.texts.iter().any(|(text, _)| wanted(text));
-    assert!(is_shown(
-        |text| text.starts_with("a method whose") && text.ends_with('…')
-    ));
-    assert!(is_shown(|text| text == "x"));
-}
-
-#[test]
-fn the_same_report_gives_the_same_picture() {
-    assert_eq!(drawn(&USUAL), drawn(&USUAL));
-}
-
-#[test]
-fn without_accuracies_there_is_no_picture() {
-    assert_eq!(accuracy_figure(&report(&BASELINES)).expect("fine"), None);
-    let mut untested = report(&USUAL);
-    for row in &mut untested.table.rows {
-        row.accuracy = None;
-    }
-    assert_eq!(accuracy_figure(&untested).expect("fine"), None);
-    assert!(!has_figure(&untested.table) && has_figure(&report(&USUAL).table));
-}
-
-#[test]
-fn points_stand_where_their_numbers_say() {
-    let (methods, baselines) = reached(&report(&[BASELINES[0], USUAL[0], USUAL[3]]).table);
-    let frame = Box2 {
-        left: 0,
-        top: 0,
-        right: 1000,
-        bottom: 1000,
-    };
-    let scales = Scales::new(&methods, &baselines, frame);
-    let steps: Vec<i32> = [0.01, 0.1, 1.0, 10.0].map(|share| scales.x(share)).into();
-    let decade = steps[1] - steps[0];
-    assert!(decade > 0);
-    for pair in steps.windows(2) {
-        assert!((pair[1] - pair[0] - decade).abs() <= 1, "{steps:?}");
-    }
-    let heights = [50.0, 60.0, 70.0].map(|accuracy| scales.y(accuracy));
-    let [low, middle, high] = heights;
-    assert!((low - middle - (middle - high)).abs() <= 1 && low > high);
-    let names: Vec<String> = scales.x_ticks().into_iter().map(|(_, name)| name).collect();
-    assert_eq!(names, ["0.01", "0.1", "1", "10", "100"]);
-    assert_eq!(scales.y_ticks(), [50, 60, 70, 80]);
-}
-
-#[test]
-fn values_are_spread_no_further_than_needed() {
-    assert_eq!(spread(&[10, 50], 20, (0, 100)), [10, 50]);
-    assert_eq!(spread(&[50, 50, 50], 20, (0, 100)), [30, 50, 70]);
-    assert_eq!(spread(&[60, 50, 10], 20, (0, 100)), [65, 45, 10]);
-    assert_eq!(spread(&[95, 95], 20, (0, 100)), [80, 100]);
-    assert_eq!(spread(&[5, 5, 5], 60, (0, 100)), [0, 50, 100]);
-    assert_eq!(spread(&[], 60, (0, 100)), [0; 0]);
 }
 
 #[test]

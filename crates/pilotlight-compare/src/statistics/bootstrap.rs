@@ -27,6 +27,15 @@ impl Interval {
         }
     }
 
+    /// The same in another unit, of which `factor` make one of this.
+    pub(crate) fn times(self, factor: f64) -> Self {
+        Self {
+            value: factor * self.value,
+            low: factor * self.low,
+            high: factor * self.high,
+        }
+    }
+
     /// The value, and the middle `confidence` of what it became in the resamples.
     pub(super) fn percentile(value: f64, resampled: &[f64], confidence: f64) -> Self {
         let resampled = sorted(resampled);
@@ -129,7 +138,7 @@ impl Bootstrap {
 }
 
 /// Percentile bootstrap interval of the mean over examples; `None` of nothing.
-pub(crate) fn bootstrap_mean(values: &[f64], bootstrap: &Bootstrap) -> Option<Interval> {
+fn bootstrap_mean(values: &[f64], bootstrap: &Bootstrap) -> Option<Interval> {
     let mean = |_, examples: &[usize]| {
         let sum: f64 = examples.iter().map(|&example| values[example]).sum();
         [sum / examples.len() as f64]

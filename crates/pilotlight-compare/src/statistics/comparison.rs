@@ -50,6 +50,36 @@ pub enum PairTest {
     Crossed,
 }
 
+impl PairTest {
+    /// Its name in a sentence.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::McNemar => "McNemar's exact test",
+            Self::PairedT => "the paired t test over examples",
+            Self::Crossed => "the t test over seeds and examples",
+        }
+    }
+}
+
+impl Comparison {
+    /// The same, with the methods in each other's place.
+    pub fn reversed(&self) -> Self {
+        let Interval { value, low, high } = self.difference;
+        Self {
+            first: self.second,
+            second: self.first,
+            difference: Interval {
+                value: -value,
+                low: -high,
+                high: -low,
+            },
+            first_better: self.second_better,
+            second_better: self.first_better,
+            ..self.clone()
+        }
+    }
+}
+
 /// Compares every method with every later one, on the test examples that all of them have and the seeds that both have.
 ///
 /// A run whose seed is `None` stands beside every seed of the other method. Pairs without a common seed are left out.

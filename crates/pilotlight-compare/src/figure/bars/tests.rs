@@ -28,7 +28,7 @@ fn bars_hide_no_text() {
     for (n_groups, n_bars) in [(1, 1), (1, 5), (2, 10), (5, 40)] {
         for largest in [1e-6, 0.7, 3.0, 9.99, 1234.0, 1e9] {
             let chart = chart(n_groups, n_bars, largest);
-            let shown = Shown::of(&chart.draw().expect("a drawing"));
+            let shown = Shown::of_svg(&chart.draw());
             assert_eq!(
                 shown.clashes(),
                 Vec::<String>::new(),

@@ -1,0 +1,241 @@
+//! The table as text.
+
+use super::{Row, Standing, Table};
+use crate::{
+    numbers::{bytes, count, interval, percent, seconds},
+    statistics::PairTest,
+};
+
+/// What stands where there is nothing to say.
+const NOTHING: &str = "-";
+
+/// A column: whether a table has it, its title, its cells.
+struct Column {
+    title: &'static str,
+    is_number: bool,
+    cell: fn(&Row) -> Option<String>,
+}
+
+const COLUMNS: &[Column] = &[
+    Column {
+        title: "method",
+        is_number: false,
+        cell: |row| Some(row.label.clone()),
+    },
+    Column {
+        title: "trained parameters",
+        is_number: true,
+        cell: |row| row.trained.filter(|trained| *trained > 0).map(count),
+    },
+    Column {
+        title: "%",
+        is_number: true,
+        cell: |row| row.percent.filter(|percent| *percent > 0.0).map(percent),
+    },
+    Column {
+        title: "file size",
+        is_number: true,
+        cell: |row| row.adapter_bytes.map(bytes),
+    },
+    Column {
+        title: "time/step",
+        is_number: true,
+        cell: |row| row.step_seconds.map(seconds),
+    },
+    Column {
+        title: "peak memory",
+        is_number: true,
+        cell: |row| row.peak_memory_bytes.map(bytes),
+    },
+    Column {
+        title: "test accuracy",
+        is_number: true,
+        cell: |row| row.accuracy.map(interval),
+    },
+    Column {
+        title: "std over seeds",
+        is_number: true,
+        cell: |row| row.deviation.map(|deviation| format!("{deviation:.3}")),
+    },
+    Column {
+        title: "against the best",
+        is_number: false,
+        cell: |row| row.standing.map(|standing| standing.name().to_owned()),
+    },
+    Column {
+        title: "macro-F1",
+        is_number: true,
+        cell: |row| row.macro_f1.map(|score| format!("{:.3}", score.value)),
+    },
+    Column {
+        title: "MCC",
+        is_number: true,
+        cell: |row| row.mcc.map(|score| format!("{:.3}", score.value)),
+    },
+    Column {
+        title: "whole test set",
+        is_number: true,
+        cell: |row| row.whole_accuracy.map(interval),
+    },
+    Column {
+        title: "test loss",
+        is_number: true,
+        cell: |row| row.loss.map(|loss| format!("{loss:.4}")),
+    },
+];
+
+impl Table {
+    /// The columns that this table has anything to put in.
+    fn columns(&self) -> impl Iterator<Item = &'static Column> {
+        COLUMNS
+            .iter()
+            .filter(|column| self.rows.iter().any(|row| (column.cell)(row).is_some()))
+    }
+
+    /// The titles of the columns, and whether each holds numbers.
+    pub fn titles(&self) -> Vec<(&'static str, bool)> {
+        self.columns()
+            .map(|column| (column.title, column.is_number))
+            .collect()
+    }
+
+    /// The cells of each row.
+    pub fn cells(&self) -> Vec<Vec<String>> {
+        let row = |row: &Row| {
+            let cells = self.columns().map(|column| (column.cell)(row));
+            cells.map(|cell| cell.unwrap_or(NOTHING.into())).collect()
+        };
+        self.rows.iter().map(row).collect()
+    }
+
+    /// What the numbers mean, one line each.
+    pub fn notes(&self) -> Vec<String> {
+        let share = 100.0 * self.confidence;
+        let most_seeds = self.rows.iter().map(|row| row.seeds.len()).max();
+        let over = match most_seeds.unwrap_or(0) {
+            0 | 1 => format!("with the {share}% bootstrap interval over them"),
+            n_seeds => format!(
+                "the mean over up to {n_seeds} seeds with the {share}% bootstrap interval over seeds and examples"
+            ),
+        };
+        let examples = match self.n_examples.as_slice() {
+            [] => None,
+            [n_test] => Some(format!("{} examples", count(*n_test))),
+            [n_test, n_whole, ..] => Some(format!(
+                "{} examples drawn from the test set, and on all {}",
+                count(*n_test),
+                count(*n_whole)
+            )),
+        };
+        let mut notes: Vec<String> = examples
+            .map(|examples| format!("Test accuracy on {examples}, {over}."))
+            .into_iter()
+            .collect();
+        notes.extend(self.note_on_pairs());
+        notes
+    }
+
+    /// What a tie is.
+    fn note_on_pairs(&self) -> Option<String> {
+        let n_pairs = self.comparisons.len();
+        let mut tests: Vec<&str> = self.comparisons.iter().map(|it| it.test.name()).collect();
+        tests.sort();
+        tests.dedup();
+        let of_models = self
+            .comparisons
+            .iter()
+            .all(|it| it.test != PairTest::Crossed);
+        let caveat = match of_models {
+            true => " With one seed the tests speak of these trained models, not of the methods.",
+            false => "",
+        };
+        (n_pairs > 0).then(|| {
+            format!(
+                "A tie is a difference to the best that is within noise: {}, corrected for {n_pairs} {} (Holm), does not \
+                 tell the two apart at {:.2}.{caveat}",
+                tests.join(" or "),
+                if n_pairs == 1 { "pair" } else { "pairs" },
+                1.0 - self.confidence,
+            )
+        })
+    }
+}
+
+impl Standing {
+    /// How tables say it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Best => "best",
+            Self::Tied => "tie",
+            Self::Behind => "lower",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::statistics::Interval;
+
+    #[test]
+    fn a_table_has_the_columns_that_say_something() {
+        let table = Table {
+            rows: vec![
+                Row {
+                    label: "majority".into(),
+                    accuracy: Some(Interval::exact(0.5)),
+                    ..Row::default()
+                },
+                Row {
+                    label: "soft prompt".into(),
+                    trained: Some(11_520),
+                    percent: Some(0.008_563_2),
+                    step_seconds: Some(0.25),
+                    accuracy: Some(Interval {
+                        value: 0.7,
+                        low: 0.651,
+                        high: 0.75,
+                    }),
+                    standing: Some(Standing::Tied),
+                    seeds: vec![1, 2],
+                    ..Row::default()
+                },
+            ],
+            comparisons: Vec::new(),
+            confidence: 0.95,
+            n_examples: vec![1300],
+        };
+        let titles: Vec<&str> = table.titles().iter().map(|(title, _)| *title).collect();
+        assert_eq!(
+            titles,
+            [
+                "method",
+                "trained parameters",
+                "%",
+                "time/step",
+                "test accuracy",
+                "against the best"
+            ]
+        );
+        assert_eq!(
+            table.cells(),
+            [
+                ["majority", "-", "-", "-", "0.500", "-"],
+                [
+                    "soft prompt",
+                    "11,520",
+                    "0.0086",
+                    "250 ms",
+                    "0.700 [0.651, 0.750]",
+                    "tie"
+                ],
+            ]
+        );
+        assert_eq!(
+            table.notes(),
+            [
+                "Test accuracy on 1,300 examples, the mean over up to 2 seeds with the 95% bootstrap interval over seeds and examples."
+            ]
+        );
+    }
+}
