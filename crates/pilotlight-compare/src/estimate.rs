@@ -134,6 +134,10 @@ fn operations(run: &PlannedRun, work: &Work, n_steps: usize) -> f64 {
     let test = match run.kind {
         RunKind::Trial => 0.0,
         RunKind::Baseline | RunKind::Method => work.test_operations,
+        RunKind::Ensemble => {
+            let members = run.config.ensemble.iter().flat_map(|it| &it.members);
+            work.test_operations * members.count() as f64
+        }
     };
     if run.config.report.test_only {
         return test;

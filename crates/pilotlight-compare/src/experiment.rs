@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     budget::Budget,
+    ensembles::{EnsembleConfig, EnsemblesConfig},
     error::CompareError,
     layers::{Experiment, Origins},
     run::BOOTSTRAP_SEED,
@@ -40,6 +41,9 @@ pub struct ExperimentConfig {
     /// What is measured at the end.
     #[serde(default)]
     pub report: ReportConfig,
+    /// The adapters of other runs that are tested together, in place of one that is trained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ensemble: Option<EnsembleConfig>,
 }
 
 /// Section `[base]`: the pretrained model.
@@ -146,6 +150,8 @@ pub struct Comparison {
     pub shots: Option<Vec<usize>>,
     /// These baselines, once a [survey](crate::Survey) has found out which the models can do.
     pub few_shot: Vec<FewShot>,
+    /// Ensembles of every method's runs.
+    pub ensembles: Option<EnsemblesConfig>,
     /// The methods in the order of the file.
     pub methods: IndexMap<String, MethodConfig>,
 }
@@ -249,6 +255,13 @@ impl ExperimentConfig {
                 "base.init".into(),
                 "a random base that is not trained learns nothing".into(),
                 "add `train = [\".*\"]` to [base]".into(),
+            ));
+        }
+        if self.ensemble.is_some() && !self.report.test_only {
+            problems.push((
+                "ensemble".into(),
+                "is tested and not trained".into(),
+                "set `test_only = true` in [report]".into(),
             ));
         }
         for (key, message) in self.train.problems() {

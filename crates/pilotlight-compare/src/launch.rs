@@ -45,6 +45,8 @@ pub enum RunKind {
     Trial,
     /// A method is trained and tested.
     Method,
+    /// Runs of a method with several seeds are tested together.
+    Ensemble,
 }
 
 impl PlannedRun {
@@ -53,7 +55,7 @@ impl PlannedRun {
         let title = titled(&self.label, &self.point);
         match self.kind {
             RunKind::Trial => format!("{title}, trial of {}", self.config.train.learning_rate),
-            RunKind::Baseline | RunKind::Method => title,
+            RunKind::Baseline | RunKind::Method | RunKind::Ensemble => title,
         }
     }
 }

@@ -189,6 +189,7 @@ impl Layers {
             search,
             budget,
             baselines,
+            ensembles,
         } = together;
         Ok(Comparison {
             name,
@@ -198,6 +199,7 @@ impl Layers {
             budget,
             shots: baselines.shots(),
             few_shot: Vec::new(),
+            ensembles,
             methods,
         })
     }
@@ -217,23 +219,26 @@ impl Layers {
             (None, Some(value)) => check::read::<String>("preset", value, &mut problems),
             (None, None) => None,
         };
-        let bottom = match &preset {
-            Some(name) => {
-                let origin = Origin::Lines(format!("preset {name}"));
-                let text = presets::find(name)?.text;
-                Some(parsed(text, &origin, &self.data_folder, &mut problems))
-            }
-            None => None,
-        };
+        let mut layers = Vec::new();
+        let mut below = preset.clone();
+        while let Some(name) = below.take() {
+            let origin = Origin::Lines(format!("preset {name}"));
+            let text = presets::text(&name)?;
+            let settings = parsed(text, &origin, &self.data_folder, &mut problems);
+            // A preset may stand on another one.
+            let named = settings.get("preset");
+            below = named.and_then(|value| check::read("preset", value, &mut problems));
+            layers.insert(0, settings);
+        }
+        layers.extend(file);
         let mut variables = written::variables(&self.variables, &mut problems);
         paths::anchor(&mut variables, here);
         let mut assignments = written::assignments(&self.assignments, &mut problems);
         paths::anchor(&mut assignments, here);
         problems.into_result()?;
 
-        let (bottom, file) = (bottom.unwrap_or_default(), file.unwrap_or_default());
-        let variables = written::respelled(variables, &stacked::stacked([&bottom, &file]));
-        let layers = [bottom, file, variables, assignments];
+        let variables = written::respelled(variables, &stacked::stacked(&layers));
+        layers.extend([variables, assignments]);
         let methods = stacked::methods(&layers)?;
         let mut root = stacked::stacked(&layers);
         let together = together::take(&mut root);

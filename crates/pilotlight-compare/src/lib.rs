@@ -14,6 +14,7 @@
 //! | [`budget`] | equal steps, or equal computation, for every method |
 //! | [`mod@plan`] | which runs a comparison consists of |
 //! | [`standing`] | how far a comparison has got; [`estimate`]: what the rest will take |
+//! | [`ensembles`] | runs of several seeds that answer together |
 //! | [`search`] | the same search for every method's learning rate |
 //! | [`matrix`], [`launch`] | these runs, in one process or in many |
 //! | [`finished`] | finished runs with all that they left behind |
@@ -45,6 +46,7 @@ pub mod bench;
 pub mod budget;
 mod delimited;
 pub mod embedded;
+pub mod ensembles;
 pub mod error;
 pub mod estimate;
 pub mod experiment;
@@ -74,6 +76,7 @@ pub mod vocabulary;
 
 pub use base::Base;
 pub use budget::Budget;
+pub use ensembles::{EnsembleConfig, EnsemblesConfig};
 pub use error::{CompareError, Problem, Problems};
 pub use estimate::{Estimate, Estimates, Evidence};
 pub use experiment::{

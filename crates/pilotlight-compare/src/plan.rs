@@ -9,6 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use indexmap::IndexMap;
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -95,6 +96,7 @@ pub fn plan(comparison: &Comparison, out: &Path, known: &Known) -> Plan {
         }
     }
     let mut rates = HashMap::new();
+    let mut members: IndexMap<(&String, usize), Vec<Option<PathBuf>>> = IndexMap::new();
     for seed in &comparison.seeds {
         for (name, method) in &comparison.methods {
             for (index, point) in method.points.iter().enumerate() {
@@ -111,13 +113,21 @@ pub fn plan(comparison: &Comparison, out: &Path, known: &Known) -> Plan {
                 }
                 let label = &method.label;
                 let run = planner.run(name, label, RunKind::Method, &point.values, config, *seed);
-                match choice {
-                    Some(Choice::Nothing) => {}
-                    Some(Choice::Open) => planner.plan.waiting.push(run),
-                    _ => _ = planner.add(run),
-                }
+                let folder = match choice {
+                    Some(Choice::Nothing) => continue,
+                    Some(Choice::Open) => {
+                        planner.plan.waiting.push(run);
+                        None
+                    }
+                    _ => Some(planner.add(run).folder.clone()),
+                };
+                members.entry((name, index)).or_default().push(folder);
             }
         }
+    }
+    for ((name, index), members) in members {
+        let method = &comparison.methods[name];
+        planner.ensembles(name, method, &method.points[index], &members);
     }
     planner.plan
 }
@@ -160,6 +170,46 @@ impl Planner<'_> {
         run.folder = self.out.join(RUNS_FOLDER).join(folder_name(&run));
         self.plan.runs.push(run);
         &self.plan.runs[self.plan.runs.len() - 1]
+    }
+
+    /// Adds the ensembles of a method at a point, whose runs are in these folders, as far as they are known.
+    fn ensembles(
+        &mut self,
+        name: &str,
+        method: &MethodConfig,
+        point: &Point,
+        runs: &[Option<PathBuf>],
+    ) {
+        let Some(ensembles) = &self.comparison.ensembles else {
+            return;
+        };
+        for &size in ensembles.sizes.iter().filter(|size| **size <= runs.len()) {
+            let members = &runs[..size];
+            let outcome = |folder: &Option<PathBuf>| self.known.of(folder.as_ref()?);
+            if members
+                .iter()
+                .any(|it| outcome(it) == Some(Outcome::Failed))
+            {
+                // What failed is told, and has no adapter.
+                continue;
+            }
+            let is_ready = members.iter().all(|it| outcome(it).is_some());
+            let beside = |folder: &Option<PathBuf>| {
+                let name = folder.as_ref().and_then(|it| it.file_name());
+                Path::new("..")
+                    .join(name.unwrap_or_default())
+                    .join("adapter")
+            };
+            let members = members.iter().map(beside).collect();
+            let config = ensembles.of_members(&point.config, members);
+            let label = ensembles.label(&method.label, size);
+            let kind = RunKind::Ensemble;
+            let run = self.run(name, &label, kind, &point.values, config, self.first_seed());
+            match is_ready {
+                true => _ = self.add(run),
+                false => self.plan.waiting.push(run),
+            }
+        }
     }
 
     /// Adds the trials of a method at a point, and says which learning rate they choose.
@@ -223,9 +273,10 @@ fn folder_name(run: &PlannedRun) -> String {
     let words = name.split(|character| !is_plain(character));
     let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
     let name = words.join("-");
-    let trial = match run.kind {
+    let kind = match run.kind {
         RunKind::Trial => "-trial",
+        RunKind::Ensemble => "-ensemble",
         RunKind::Baseline | RunKind::Method => "",
     };
-    format!("{name}{trial}-seed{}-{hash}", run.config.seed)
+    format!("{name}{kind}-seed{}-{hash}", run.config.seed)
 }

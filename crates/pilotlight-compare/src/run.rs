@@ -3,13 +3,14 @@
 mod finished;
 mod model;
 mod save;
+mod test;
 mod watch;
 
 use std::{path::Path, time::Instant};
 
 use burn::module::Module;
 use pilotlight_data::{Split, Target, TaskData};
-use pilotlight_train::{Job, Outcome, RunFolder, SplitName, Tuned, evaluate, train};
+use pilotlight_train::{Job, Outcome, RunFolder, SplitName, Tuned, train};
 use pilotlight_tuners::TunerConfig;
 
 use crate::{
@@ -29,6 +30,7 @@ pub use finished::read_result;
 use finished::{check_settings, finished, resolved};
 pub use model::{tuned, untuned};
 use save::save;
+use test::{Ensemble, evaluated};
 use watch::Watch;
 pub use watch::{RunObserver, Stage, Unwatched};
 
@@ -67,7 +69,7 @@ pub struct RunOptions<'a> {
 
 /// Trains, tests and saves what `config` describes in the folder `out`.
 ///
-/// With `report.test_only` nothing is trained or saved: the model is tested as it is. With `report.trial` it is trained,
+/// With `report.test_only` nothing is trained or saved: the model is tested as it is, or the `ensemble` of others. With `report.trial` it is trained,
 /// and neither tested nor saved.
 ///
 /// # Errors
@@ -95,6 +97,7 @@ pub fn run(
         folder: &folder,
         options,
         seconds: Seconds::default(),
+        ensemble: None,
     }
     .execute(observer);
     match &result {
@@ -117,6 +120,8 @@ struct Run<'a> {
     folder: &'a RunFolder,
     options: &'a RunOptions<'a>,
     seconds: Seconds,
+    /// What is tested in place of the one model, if it is several.
+    ensemble: Option<Ensemble>,
 }
 
 impl Run<'_> {
@@ -142,9 +147,13 @@ impl Run<'_> {
             true => self.test_untuned(&base, &data, observer)?,
             false => None,
         };
+        if let Some(ensemble) = &config.ensemble {
+            self.ensemble = Some(Ensemble::load(&base, ensemble, self.folder.path())?);
+        }
         let hash_before = tuned.base.parameter_hash();
         let can_test = !config.report.trial
             && (!config.report.test_only
+                || self.ensemble.is_some()
                 || matches!(config.tuner, TunerConfig::Saved(_))
                 || model::untuned(&base, config, &data)?.is_some());
         let Base { source, family, .. } = &base;
@@ -179,15 +188,19 @@ impl Run<'_> {
         self.seconds.checkpoints = outcome.seconds.checkpointing;
         self.seconds.total = start.elapsed().as_secs_f64();
         let total = tuned.num_params();
+        let n_trained = match &self.ensemble {
+            Some(ensemble) => ensemble.n_trained(),
+            None => outcome.n_trained,
+        };
         Ok(RunResult {
             method: config.tuner.method().to_owned(),
             seed: config.seed,
             model: config.base.model.clone(),
             family,
             parameters: Parameters {
-                trained: outcome.n_trained,
+                trained: n_trained,
                 total,
-                percent: 100.0 * outcome.n_trained as f64 / total as f64,
+                percent: 100.0 * n_trained as f64 / total as f64,
             },
             adapter_bytes,
             steps: outcome.steps,
@@ -287,7 +300,8 @@ impl Run<'_> {
             return Ok(None);
         }
         let batch_size = self.config.train.eval_batch_size;
-        let evaluation = evaluate(tuned, data, split, batch_size, observer)?;
+        let ensemble = self.ensemble.as_ref();
+        let evaluation = evaluated(ensemble, tuned, data, split, batch_size, observer)?;
         if let Some(file) = file.filter(|_| !evaluation.predictions.is_empty()) {
             let mut lines = Vec::new();
             let found = evaluation.predictions.iter().zip(classes(split));

@@ -36,12 +36,23 @@ pub(crate) fn titled(name: &str, point: &AxisValues) -> String {
         let text = value_text(key, value);
         title += ", ";
         if !value.is_str() || text.contains(' ') {
-            title += key.rsplit('.').next().unwrap_or(key);
+            title += short_key(key, point);
             title.push(' ');
         }
         title += &text;
     }
     title
+}
+
+/// As much of the end of a key as tells it from those of the other values.
+fn short_key<'a>(key: &'a str, point: &AxisValues) -> &'a str {
+    let starts = key.rmatch_indices('.').map(|(dot, _)| dot + 1);
+    let mut names = starts.map(|start| &key[start..]);
+    let is_its_own = |name: &&str| {
+        let mut others = point.keys().filter(|other| *other != key);
+        others.all(|other| !other.ends_with(name))
+    };
+    names.find(is_its_own).unwrap_or(key)
 }
 
 /// The value of a setting as people write it: without quotes, braces and the folders of a path.
@@ -124,6 +135,16 @@ mod tests {
         assert_eq!(
             titled("prompt", &point),
             "prompt, prompt_length 5, SmolLM2, learning_rate 3e-4"
+        );
+        let domain = |key: &str, value: &str| {
+            let values = toml::Value::Array(vec![value.into()]);
+            (format!("data.{key}.domain"), values)
+        };
+        let point =
+            AxisValues::from_iter([domain("where_train", "film"), domain("where_test", "food")]);
+        assert_eq!(
+            titled("prompt", &point),
+            "prompt, where_train.domain film, where_test.domain food"
         );
     }
 }

@@ -60,6 +60,7 @@ fn subject(config: &ExperimentConfig) -> ExperimentConfig {
     subject.seed = 0;
     subject.data.seed = None;
     subject.train = Default::default();
+    subject.ensemble = None;
     subject.report = ReportConfig {
         whole_test: config.report.whole_test,
         ..ReportConfig::default()

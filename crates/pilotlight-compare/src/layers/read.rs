@@ -39,6 +39,7 @@ pub(super) fn read(
     let tuner: Option<TunerConfig> = fields.section("tuner");
     let train = fields.section("train");
     let report = fields.section("report");
+    let ensemble = fields.optional("ensemble");
     for (key, value) in &root {
         found.push(unknown_key(key, value));
     }
@@ -52,6 +53,7 @@ pub(super) fn read(
             tuner: tuner?,
             train: train?,
             report: report?,
+            ensemble,
         })
     })();
     let values = config.iter().flat_map(ExperimentConfig::problems);
@@ -88,8 +90,8 @@ impl Fields<'_> {
 }
 
 fn unknown_key(key: &str, value: &Value) -> Problem {
-    const OF_RUNS: [&str; 8] = [
-        "seed", "device", "base", "data", "task", "tuner", "train", "report",
+    const OF_RUNS: [&str; 9] = [
+        "seed", "device", "base", "data", "task", "tuner", "train", "report", "ensemble",
     ];
     let origin = value.origin().unwrap_or_default();
     let split = suggest::sections().into_iter().find_map(|(section, _)| {

@@ -5,6 +5,7 @@ use pilotlight_train::TrainConfig;
 
 use super::{check::known_keys, together::Baselines};
 use crate::{
+    ensembles::EnsemblesConfig,
     experiment::{BaseConfig, ReportConfig},
     search::SearchConfig,
 };
@@ -33,7 +34,7 @@ pub(super) fn section_of(key: &str) -> Option<&'static str> {
 }
 
 /// The sections whose keys do not depend on a method, with their keys.
-pub(super) fn sections() -> [(&'static str, Vec<String>); 7] {
+pub(super) fn sections() -> [(&'static str, Vec<String>); 8] {
     [
         ("base", known_keys::<BaseConfig>()),
         ("data", known_keys::<DataConfig>()),
@@ -42,6 +43,7 @@ pub(super) fn sections() -> [(&'static str, Vec<String>); 7] {
         ("report", known_keys::<ReportConfig>()),
         ("search", known_keys::<SearchConfig>()),
         ("baselines", known_keys::<Baselines>()),
+        ("ensembles", known_keys::<EnsemblesConfig>()),
     ]
 }
 

@@ -1,5 +1,5 @@
 use pilotlight_data::TaskKind;
-use pilotlight_train::OptimizerKind;
+use pilotlight_train::{OptimizerKind, TrainConfig};
 
 use super::*;
 
@@ -144,6 +144,25 @@ fn a_preset_is_the_bottom_layer() {
 }
 
 #[test]
+fn a_task_is_a_preset_without_a_method() {
+    let config = file("preset = \"sentences\"\ntuner.method = \"lora\"").config();
+    assert_eq!(config.base.model, "embedded:decoder");
+    assert_eq!(config.train.batch_size, 16);
+    // A study stands on it too, and a file on the study.
+    let study = file("preset = \"length\"\ntrain.steps = 7")
+        .layers
+        .comparison();
+    let study = study.expect("settings");
+    assert_eq!(study.methods["prompt-tuning"].points.len(), 4);
+    let trained = TrainConfig {
+        steps: Some(7),
+        learning_rate: 3e-1,
+        ..config.train
+    };
+    assert_eq!(study.methods["prefix-tuning"].first().train, trained);
+}
+
+#[test]
 fn every_preset_can_be_read() {
     for preset in presets::PRESETS {
         let layers = Layers {
@@ -154,9 +173,11 @@ fn every_preset_can_be_read() {
         let comparison = layers
             .comparison()
             .unwrap_or_else(|error| panic!("{}: {error}", preset.name));
-        assert!(comparison.methods.len() > 2);
-        for method in comparison.methods.values() {
-            let model = &method.first().base.model;
+        let methods = comparison.methods.values();
+        let points: Vec<&Point> = methods.flat_map(|method| &method.points).collect();
+        assert!(points.len() > 2 || comparison.seeds.len() > 2);
+        for point in points {
+            let model = &point.config.base.model;
             assert!(
                 model.starts_with("/data/models/") || model.starts_with("embedded:"),
                 "{model}"

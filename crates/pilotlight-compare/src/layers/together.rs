@@ -8,13 +8,14 @@ use serde::Deserialize;
 use super::{axes::RATE, check, range::offered, seeds, tree::as_table};
 use crate::{
     budget::Budget,
+    ensembles::EnsemblesConfig,
     error::{Problem, Problems},
     experiment::MethodConfig,
     search::{ChooseBy, SearchConfig},
 };
 
 /// Its keys at the top of the file; `methods` and `preset` stand apart.
-pub(super) const KEYS: [&str; 4] = ["seeds", "search", "budget", "baselines"];
+pub(super) const KEYS: [&str; 5] = ["seeds", "search", "budget", "baselines", "ensembles"];
 
 /// What a file says of a comparison as a whole.
 #[derive(Debug, Default)]
@@ -23,6 +24,7 @@ pub(super) struct Together {
     pub(super) search: Option<SearchConfig>,
     pub(super) budget: Option<Budget>,
     pub(super) baselines: Baselines,
+    pub(super) ensembles: Option<EnsemblesConfig>,
 }
 
 /// Section `[baselines]`: what methods are compared with.
@@ -69,16 +71,19 @@ pub(super) fn take(root: &mut Map<String, Value>) -> Map<String, Value> {
 impl Together {
     /// Reads the keys that [`take`] took.
     pub(super) fn read(keys: &Map<String, Value>, problems: &mut Problems) -> Self {
+        let mut reader = Reader { keys, problems };
         Self {
-            seeds: keys.get("seeds").and_then(|it| seeds::read(it, problems)),
-            search: keys.get("search").and_then(|it| search(it, problems)),
-            budget: keys
-                .get("budget")
-                .and_then(|it| check::read("budget", it, problems)),
-            baselines: keys
-                .get("baselines")
-                .and_then(|it| check::read("baselines", it, problems))
+            seeds: reader.key("seeds", seeds::read),
+            search: reader.key("search", search),
+            budget: reader.key("budget", |it, problems| check::read("budget", it, problems)),
+            baselines: reader
+                .key("baselines", |it, problems| {
+                    check::read("baselines", it, problems)
+                })
                 .unwrap_or_default(),
+            ensembles: reader.key("ensembles", |it, problems| {
+                check::read("ensembles", it, problems)
+            }),
         }
     }
 
@@ -90,17 +95,30 @@ impl Together {
         problems: &mut Problems,
     ) {
         let points = || methods.values().flat_map(|method| &method.points);
-        let Some(search) = &self.search else {
-            return;
-        };
-        let origin = keys.get("search").and_then(Value::origin);
+        let is_classified =
+            |point: &crate::Point| point.config.task.kind == TaskKind::Classification;
         let mut problem = |key: &str, message: &str, hint: &str| {
+            let section = key.split('.').next().unwrap_or(key);
             problems.push(Problem {
-                origin: origin.map(String::from),
+                origin: keys.get(section).and_then(Value::origin).map(String::from),
                 key: Some(key.to_owned()),
                 message: message.to_owned(),
                 hint: hint.to_owned(),
             });
+        };
+        if let Some(ensembles) = &self.ensembles {
+            let n_seeds = self.seeds.as_ref().map_or(1, Vec::len);
+            for (key, message) in ensembles.problems(n_seeds) {
+                let hint = "an ensemble is made of the runs of as many `seeds`";
+                problem(&format!("ensembles.{key}"), &message, hint);
+            }
+            if !points().all(is_classified) {
+                let message = "a task without classes has no ensembles";
+                problem("ensembles", message, "remove [ensembles]");
+            }
+        }
+        let Some(search) = &self.search else {
+            return;
         };
         if points().any(|point| point.values.contains_key(RATE)) {
             problem(
@@ -109,8 +127,6 @@ impl Together {
                 "give `train.learning_rate` one value, or remove [search]",
             );
         }
-        let is_classified =
-            |point: &crate::Point| point.config.task.kind == TaskKind::Classification;
         if search.choose_by == ChooseBy::Accuracy && !points().all(is_classified) {
             problem(
                 "search.choose_by",
@@ -118,6 +134,22 @@ impl Together {
                 "choose by \"loss\"",
             );
         }
+    }
+}
+
+/// Reads keys one by one.
+struct Reader<'a> {
+    keys: &'a Map<String, Value>,
+    problems: &'a mut Problems,
+}
+
+impl Reader<'_> {
+    fn key<T>(
+        &mut self,
+        key: &str,
+        read: impl FnOnce(&Value, &mut Problems) -> Option<T>,
+    ) -> Option<T> {
+        read(self.keys.get(key)?, self.problems)
     }
 }
 

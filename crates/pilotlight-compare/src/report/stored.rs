@@ -316,10 +316,11 @@ impl Candidate {
         let planned = PlannedRun {
             method,
             label,
-            kind: if config.report.test_only {
-                RunKind::Baseline
-            } else {
-                kind
+            kind: match kind {
+                // Where no comparison says what a run is for, its settings do.
+                RunKind::Method if config.ensemble.is_some() => RunKind::Ensemble,
+                RunKind::Method if config.report.test_only => RunKind::Baseline,
+                kind => kind,
             },
             point,
             config,
