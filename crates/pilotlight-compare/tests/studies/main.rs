@@ -89,7 +89,7 @@ fn a_new_value_of_an_axis_runs_what_is_missing() {
             "prompt, prompt_length 3, seed 2",
         ]
     );
-    assert_eq!(first.axes.len(), 1);
+    assert_eq!(first.about.axes.len(), 1);
     let (more, launched) = carried_out(&lengths("{ from = 1, to = 5, steps = 3 }"), &workshop);
     assert_eq!(
         launched,
