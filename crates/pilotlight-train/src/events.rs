@@ -111,10 +111,12 @@ enum What<'a> {
 impl Event<'_> {
     fn encoded(&self) -> Vec<u8> {
         let mut event = Vec::new();
-        // Field 1, of 64 bits.
-        event.push(1 << 3 | 1);
-        event.extend(self.wall_time.to_le_bytes());
-        // A zero is not written.
+        // Zeros are not written.
+        if self.wall_time != 0.0 {
+            // Field 1, of 64 bits.
+            event.push(1 << 3 | 1);
+            event.extend(self.wall_time.to_le_bytes());
+        }
         if self.step > 0 {
             put_number(&mut event, 2, self.step);
         }

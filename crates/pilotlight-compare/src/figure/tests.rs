@@ -191,7 +191,8 @@ impl Shown {
 fn corners(text: &str) -> Vec<Point> {
     let point = |pair: &str| {
         let (x, y) = pair.split_once(',').expect("a pair");
-        (x.parse().expect("x"), y.parse().expect("y"))
+        let number = |text: &str| text.parse::<f64>().expect("a number").round() as i32;
+        (number(x), number(y))
     };
     text.split_whitespace().map(point).collect()
 }
