@@ -1,45 +1,59 @@
 //! How much a method computes, by formula.
 //!
-//! A multiplication and an addition are two operations. Of a row with `n` tokens, among which the method inserts `m`
-//! vectors and in front of whose keys it puts `p` of its own, `s = n + m` positions are run, and gradients are carried
-//! through `g <= s` of them:
+//! A multiplication and an addition are two operations. What is counted is what this program computes: a backward pass that
+//! ends in the lowest layer with something to train, and text in front of a prompt that is run without gradients. Of the
+//! `S` positions of a row, tokens and inserted vectors, the first `U` carry no gradients and `R = S - U` do; with learned
+//! keys in front there are `K` keys, and `d_q = n_heads * d_head`. A layer multiplies
 //!
-//! ```text
-//! forward  = 2 (B + T) s + 4 L d_query s (s + p) + 2 d_model n_vocab a
-//! backward = depth (2 (B + T) g + 8 L d_query g (s + p)) + 2 (B_trained + T) g + 2 d_model n_vocab a
-//! ```
+//! | | forward | gradient of activations | gradient of weights |
+//! |---|---|---|---|
+//! | projections | `S * sum(d_input * d_output)` | `R` times that sum | the same, of those that are trained |
+//! | attention, two products | `2 U U d_q + 2 R K d_q` | `4 R K d_q`: both sides of a product have one | - |
+//! | the method's own matrices | [`TunerConfig::multiplications`] `* R` | the same | the same |
 //!
-//! `B` are the weights of the layers' matrices, `B_trained` those that are trained, `T` the multiplications of the
-//! method's own at a position, `a` the states whose next word is asked for, `L` the layers, and `depth` the share of
-//! them from the lowest trained one on. Norms, activations and what a method computes once a step are left out:
-//! they are small beside these (see `docs/notation.md`).
+//! and the head `d_model * n_vocab` at each state whose next word is asked for. Norms, activations, the optimizer and
+//! networks that make a prompt are not counted: they are not matrix products, or small ones.
 
-use pilotlight_core::{ModelSpec, Site};
+use pilotlight_core::{ModelSpec, Projection, Site};
 use pilotlight_tuners::TunerConfig;
 
 /// What a method multiplies on a model.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Arithmetic {
-    /// Operations of the layers' matrices at a position, `2 (B + T)`.
-    position: f64,
-    /// Operations of attention at a pair of positions, `4 L d_query`.
-    pair: f64,
-    /// Operations of the language-model head at a state.
-    word: f64,
-    /// Operations for the gradients of trained matrices at a position, `2 (B_trained + T)`.
-    weights: f64,
-    /// Whether the head is trained too.
+    n_layers: f64,
+    /// Layers that gradients are carried through: those from the lowest on in which something is trained.
+    n_backward: f64,
+    /// Where in the lowest of them the backward pass ends.
+    start: GradientStart,
+    /// Weights of a layer's matrices that read its input.
+    of_inputs: f64,
+    /// Weights of its other matrices.
+    of_others: f64,
+    /// Multiplications of the method's own matrices at a position, over all layers.
+    of_method: f64,
+    /// Weights of matrices in the layers that are trained.
+    of_trained: f64,
+    /// Weights of the language-model head, and whether they are trained.
+    of_head: f64,
     trains_head: bool,
-    /// Share of the layers that gradients are carried through.
-    depth: f64,
+    d_query: f64,
     n_inserted: usize,
     n_prefix: usize,
-    /// Trained weights, those of the tuner by its multiplications.
-    n_trained: f64,
-    /// Values that a layer keeps of a position for the backward pass, times the layers.
+    /// Values that a layer keeps of a position for the backward pass.
     kept: f64,
     /// The same of a pair of positions.
     kept_pair: f64,
+}
+
+/// Where in the lowest layer with something to train the backward pass ends: nothing in front of that place is trained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GradientStart {
+    /// At its input.
+    Embeddings,
+    /// Within its attention: its input needs no gradient, and one of queries, keys and values needs none either.
+    Attention,
+    /// At its output: nothing within it needs a gradient.
+    LayerOutput,
 }
 
 /// A row as far as its costs go.
@@ -55,81 +69,122 @@ pub struct RowShape {
 
 impl Arithmetic {
     /// What `tuner` multiplies on a model of this shape; `names` are those of the model's parameters, and `is_trained`
-    /// says which of them are trained beside the tuner.
+    /// says which of them are trained beside the tuner. The backward pass goes to the input of the lowest layer.
     pub fn new(
         spec: &ModelSpec,
         tuner: &TunerConfig,
         names: &[String],
         is_trained: &dyn Fn(&str) -> bool,
     ) -> Self {
-        let (mut all, mut trained) = (0, 0);
+        let (mut of_inputs, mut of_others, mut of_trained, mut kept) = (0, 0, 0, 0);
         for it in &spec.projections {
             let weights = it.d_input * it.d_output;
-            all += spec.n_layers * weights;
+            match reads_input(it.projection) {
+                true => of_inputs += weights,
+                false => of_others += weights,
+            }
             let of_layer = |layer: usize| {
                 let projection = it.projection;
                 let path = spec.path(Site { layer, projection });
                 path.is_some_and(|path| is_trained(&format!("{path}.weight")))
             };
-            trained += weights * (0..spec.n_layers).filter(|it| of_layer(*it)).count();
+            of_trained += weights * (0..spec.n_layers).filter(|it| of_layer(*it)).count();
+            kept += it.d_output;
         }
-        let own = tuner.multiplications(spec);
+        let d_query = spec.n_heads * spec.d_head;
+        // What norms, rotations, the inner activation and the residual stream leave behind.
+        kept += 4 * spec.d_model + 3 * d_query + 2 * spec.d_ff;
         let head = match (&spec.head_path, spec.tied_head) {
             (_, true) => Some(&spec.words_path),
             (path, false) => path.as_ref(),
         };
-        let trains_head = head.is_some_and(|path| is_trained(&format!("{path}.weight")));
-        let n_words = if trains_head {
-            spec.d_model * spec.n_vocab
-        } else {
-            0
-        };
-        let d_query = spec.n_heads * spec.d_head;
-        let outputs: usize = spec.projections.iter().map(|it| it.d_output).sum();
         let lowest = match tuner.is_untuned() {
             true => lowest_trained(spec, names, is_trained),
             false => 0,
         };
         Self {
-            position: 2.0 * (all + own) as f64,
-            pair: (4 * spec.n_layers * d_query) as f64,
-            word: (2 * spec.d_model * spec.n_vocab) as f64,
-            weights: 2.0 * (trained + own) as f64,
-            trains_head,
-            depth: (spec.n_layers - lowest) as f64 / spec.n_layers.max(1) as f64,
+            n_layers: spec.n_layers as f64,
+            n_backward: (spec.n_layers - lowest) as f64,
+            start: GradientStart::Embeddings,
+            of_inputs: of_inputs as f64,
+            of_others: of_others as f64,
+            of_method: tuner.multiplications(spec) as f64,
+            of_trained: of_trained as f64,
+            of_head: (spec.d_model * spec.n_vocab) as f64,
+            trains_head: head.is_some_and(|path| is_trained(&format!("{path}.weight"))),
+            d_query: d_query as f64,
             n_inserted: tuner.inserted(),
             n_prefix: tuner.reserve() - tuner.inserted(),
-            n_trained: (trained + own + n_words) as f64,
-            // What projections, norms, rotations, the inner activation and the residual stream leave behind.
-            kept: (spec.n_layers * (outputs + 4 * spec.d_model + 3 * d_query + 2 * spec.d_ff))
-                as f64,
-            kept_pair: (2 * spec.n_layers * spec.n_heads) as f64,
+            kept: kept as f64,
+            kept_pair: (2 * spec.n_heads) as f64,
         }
     }
 
-    /// Weights that are trained, but for those of norms, biases and vectors.
-    pub fn n_trained(&self) -> f64 {
-        self.n_trained
-    }
-
-    /// Values that are kept of a row between the forward and the backward pass: a rough number.
-    pub fn n_kept(&self, row: RowShape) -> f64 {
-        let g = self.with_gradients(row);
-        self.depth * g * (self.kept + self.kept_pair * self.keys(row))
+    /// The same with a backward pass that ends elsewhere in the lowest layer.
+    pub fn starting(self, start: GradientStart) -> Self {
+        Self { start, ..self }
     }
 
     /// Operations of a forward pass of a row.
     pub fn forward(&self, row: RowShape) -> f64 {
-        let s = (row.n_tokens + self.n_inserted) as f64;
-        self.position * s + self.pair * s * self.keys(row) + self.word * row.n_words as f64
+        let n_positions = (row.n_tokens + self.n_inserted) as f64;
+        2.0 * (self.run(n_positions, self.keys(row))
+            + n_positions * self.of_method
+            + self.of_head * row.n_words as f64)
     }
 
     /// Operations of a training step for a row: forward and backward.
     pub fn step(&self, row: RowShape) -> f64 {
-        let g = self.with_gradients(row);
-        let activations = self.position * g + 2.0 * self.pair * g * self.keys(row);
-        let head = self.word * row.n_words as f64 * if self.trains_head { 2.0 } else { 1.0 };
-        self.forward(row) + self.depth * activations + self.weights * g + head
+        let n_keys = self.keys(row);
+        let n_rest = self.with_gradients(row);
+        let n_untouched = (row.n_tokens + self.n_inserted) as f64 - n_rest;
+        let of_head = self.of_head * row.n_words as f64;
+        let forward = self.run(n_rest, n_keys) + n_rest * self.of_method + of_head;
+        let head_weights = if self.trains_head { of_head } else { 0.0 };
+        let weights = n_rest * (self.of_trained + self.of_method) + head_weights;
+        let activations = self.activations(n_rest, n_keys) + of_head;
+        2.0 * (self.run(n_untouched, n_untouched) + forward + activations + weights)
+    }
+
+    /// Weights that are trained, but for those of norms, biases and vectors.
+    pub fn n_trained(&self) -> f64 {
+        let head = if self.trains_head { self.of_head } else { 0.0 };
+        self.of_trained + self.of_method + head
+    }
+
+    /// Values that are kept of a row between the forward and the backward pass: a rough number.
+    pub fn n_kept(&self, row: RowShape) -> f64 {
+        let of_layer = self.kept + self.kept_pair * self.keys(row);
+        self.n_backward * self.with_gradients(row) * of_layer
+    }
+
+    /// Multiplications of the base's layers.
+    fn run(&self, n_positions: f64, n_keys: f64) -> f64 {
+        let of_layer = n_positions * (self.of_inputs + self.of_others);
+        self.n_layers * (of_layer + self.attention(n_positions, n_keys))
+    }
+
+    fn attention(&self, n_queries: f64, n_keys: f64) -> f64 {
+        2.0 * n_queries * n_keys * self.d_query
+    }
+
+    /// Multiplications for the gradients of what the layers compute.
+    fn activations(&self, n_rest: f64, n_keys: f64) -> f64 {
+        if self.n_backward == 0.0 {
+            return 0.0;
+        }
+        let of_attention = 2.0 * self.attention(n_rest, n_keys);
+        let whole = n_rest * (self.of_inputs + self.of_others) + of_attention;
+        let (lowest, of_lowest_method) = match self.start {
+            GradientStart::Embeddings => (whole, 1.0),
+            // Of the four gradients of the two products, that of the queries or keys is left out, and about half of the
+            // method's matrices read the input of the layer.
+            GradientStart::Attention => (n_rest * self.of_others + 0.75 * of_attention, 0.5),
+            GradientStart::LayerOutput => (0.0, 1.0),
+        };
+        let n_above = self.n_backward - 1.0;
+        let of_method = n_rest * self.of_method / self.n_layers;
+        n_above * whole + lowest + of_method * (n_above + of_lowest_method)
     }
 
     /// Positions that gradients are carried through.
@@ -142,6 +197,17 @@ impl Arithmetic {
     fn keys(&self, row: RowShape) -> f64 {
         (row.n_tokens + self.n_inserted + self.n_prefix) as f64
     }
+}
+
+/// Whether a projection reads the input of its layer, behind a norm.
+fn reads_input(projection: Projection) -> bool {
+    let inputs = [
+        Projection::Query,
+        Projection::Key,
+        Projection::Value,
+        Projection::QueryKeyValue,
+    ];
+    inputs.contains(&projection)
 }
 
 /// The lowest layer with a trained parameter; the first where the word embeddings are trained, and none where nothing
@@ -231,8 +297,9 @@ mod tests {
         let expected = forward(14.0, 14.0);
         let step = expected + activations(14.0, 14.0) + 42.0;
         check(prompt, "", [10, 0, 1], [expected, step]);
-        // Behind the text: no gradients in front of it.
-        let step = expected + activations(4.0, 14.0) + 42.0;
+        // Behind the text: no gradients in front of it, which is run by itself.
+        let text = forward(10.0, 10.0) - 42.0;
+        let step = text + forward(4.0, 14.0) + activations(4.0, 14.0) + 42.0;
         check(prompt, "", [10, 10, 1], [expected, step]);
         let prefix = "method = 'prefix'\nprefix_length = 4";
         let expected = forward(10.0, 14.0);

@@ -6,7 +6,6 @@
 //! | `settings` | everything that the time of a step depends on |
 //! | `step` | a step made ready on a device and measured |
 //! | `peak` | the fastest matrix product of a device |
-//! | `arithmetic` | the operations of a step |
 //! | `document` | the results as JSON, to be kept and to be written by other programs too |
 //! | `summary` | percentiles, tokens per second, share of the peak |
 //! | `table`, `plot` | the results to be read and to be seen |
@@ -14,7 +13,6 @@
 //!
 //! `docs/bench.md` describes the format of the document and the definitions of all numbers.
 
-mod arithmetic;
 mod document;
 mod methods;
 mod model;

@@ -3,6 +3,7 @@
 //! A [`Report`] is a pure function of finished runs. Everything that is written is one of its views: a page, a text, tables
 //! and figures.
 
+mod apart;
 mod details;
 mod html;
 mod latex;

@@ -2,7 +2,7 @@
 
 use pilotlight_tuners::TunerConfig;
 
-use super::arithmetic::GradientStart;
+use crate::arithmetic::GradientStart;
 
 /// A method that can be measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,14 +12,9 @@ use pilotlight_train::{Steps, TrainConfig, TrainError, Tuned};
 use pilotlight_transformer::LoadOptions;
 use pilotlight_tuners::{InitContext, NoVocabulary};
 
-use super::{
-    arithmetic::{Rows, operations},
-    document::Measured,
-    methods::BenchMethod,
-    model::BenchModel,
-    settings::Settings,
-};
+use super::{document::Measured, methods::BenchMethod, model::BenchModel, settings::Settings};
 use crate::{
+    arithmetic::{Arithmetic, RowShape},
     error::{CompareError, Problem},
     memory,
 };
@@ -166,18 +161,20 @@ fn operations_of(settings: &Settings, tuned: &Tuned) -> Result<f64, CompareError
     let text = TokenRow::new(vec![0; settings.tokens]);
     let embedded = tuned.tuner.embed(Embedded::new(words, &[text]));
     let row = &embedded.rows[0];
-    let rows = Rows {
-        n_batch: settings.batch,
-        n_positions: row.len,
+    let shape = RowShape {
+        n_tokens: settings.tokens,
         // What is trained within the base is trained at every position.
         n_untouched: match settings.trains_base {
             true => 0,
             false => tuned.tuner.untouched(0, row),
         },
-        n_prefix: (settings.tokens + settings.prompt_length).saturating_sub(row.len),
+        n_words: 1,
     };
-    let (trains_base, start) = (settings.trains_base, method.gradient_start);
-    Ok(operations(spec, &settings.tuner, trains_base, start, rows))
+    let names = tuned.base.parameter_names();
+    let is_trained = |_: &str| settings.trains_base;
+    let arithmetic = Arithmetic::new(spec, &settings.tuner, &names, &is_trained);
+    let of_row = arithmetic.starting(method.gradient_start).step(shape);
+    Ok(settings.batch as f64 * of_row)
 }
 
 fn failed(error: impl std::fmt::Display) -> CompareError {
