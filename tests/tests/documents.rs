@@ -17,12 +17,15 @@ fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// The first fenced block of a language.
-fn block<'a>(text: &'a str, language: &str) -> &'a str {
-    let (_, behind) = text
-        .split_once(&format!("```{language}\n"))
-        .unwrap_or_else(|| panic!("there is no block of {language}"));
-    behind.split_once("```").expect("the block ends").0
+/// The fenced blocks of a language.
+fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
+    let fence = format!("```{language}\n");
+    let behind = text.split(&fence).skip(1);
+    let blocks: Vec<&str> = behind
+        .map(|text| text.split_once("```").expect("the block ends").0)
+        .collect();
+    assert!(!blocks.is_empty(), "there is no block of {language}");
+    blocks
 }
 
 #[test]
@@ -30,25 +33,29 @@ fn the_example_in_the_readme_is_the_one_that_is_tested() {
     let example = read("crates/pilotlight-tuners/examples/prompt_tuning.rs");
     for readme in READMES {
         assert!(
-            block(&read(readme), "rust") == example,
+            blocks(&read(readme), "rust") == [&example],
             "{readme} shows another code than examples/prompt_tuning.rs: copy the file into it"
         );
     }
 }
 
 #[test]
-fn the_experiment_in_the_readme_has_no_wrong_key() {
+fn the_experiments_in_the_readme_have_no_wrong_key() {
     let folder = tempfile::tempdir().expect("a folder");
     for readme in READMES {
-        let file = folder.path().join("reviews.toml");
-        fs::write(&file, block(&read(readme), "toml")).expect("written");
-        let layers = Layers {
-            file: Some(file),
-            ..Layers::default()
-        };
-        let experiment = layers.experiment(None);
-        let experiment = experiment.unwrap_or_else(|error| panic!("{readme}: {error}"));
-        assert_eq!(experiment.config.tuner.method(), "soft-prompt");
+        let text = read(readme);
+        for block in blocks(&text, "toml") {
+            let file = folder.path().join("experiment.toml");
+            fs::write(&file, block).expect("written");
+            let layers = Layers {
+                file: Some(file),
+                ..Layers::default()
+            };
+            let comparison = layers.comparison();
+            let comparison =
+                comparison.unwrap_or_else(|error| panic!("{readme}: {error}\n{block}"));
+            assert!(!comparison.methods.is_empty());
+        }
     }
 }
 

@@ -20,7 +20,7 @@
 //! | [`finished`] | finished runs with all that they left behind |
 //! | [`table`] | what methods cost and reach, side by side |
 //! | [`report`] | all of it as documents; [`numbers`]: numbers as people read them |
-//! | [`bench`] | what a training step costs, by method and device |
+//! | [`mod@bench`] | what a training step costs, by method and device |
 //! | [`memory`] | the largest memory of a stretch of work |
 //! | [`machine`] | what a run is done on |
 //!

@@ -20,7 +20,7 @@ pub fn short(number: f64) -> String {
     let rounded: f64 = format!("{number:.5e}").parse().unwrap_or(number);
     match rounded.abs() {
         0.0 => "0".into(),
-        size if size < 0.001 || size >= 1e9 => format!("{rounded:e}"),
+        size if !(0.001..1e9).contains(&size) => format!("{rounded:e}"),
         size if size >= 1e6 => format!("{}M", rounded / 1e6),
         size if size >= 1e4 => format!("{}k", rounded / 1e3),
         _ => rounded.to_string(),

@@ -29,19 +29,25 @@ pub(crate) fn subject(comparison: &Comparison) -> String {
     }
 }
 
-/// A method's name with values of axes, such as `prompt tuning, prompt_length 5, before`: a word speaks for itself.
+/// A method's name with values of axes, such as `prompt tuning, prompt_length 5, before`.
 pub(crate) fn titled(name: &str, point: &AxisValues) -> String {
-    let mut title = name.to_owned();
-    for (key, value) in point {
-        let text = value_text(key, value);
-        title += ", ";
-        if !value.is_str() || text.contains(' ') {
-            title += short_key(key, point);
-            title.push(' ');
-        }
-        title += &text;
+    match point.is_empty() {
+        true => name.to_owned(),
+        false => format!("{name}, {}", point_text(point)),
     }
-    title
+}
+
+/// Values of axes, such as `prompt_length 5, before`: a word speaks for itself.
+pub(crate) fn point_text(point: &AxisValues) -> String {
+    let value = |(key, value): (&String, &toml::Value)| {
+        let text = value_text(key, value);
+        let setting = short_key(key, point);
+        match value.is_str() && !text.contains(' ') {
+            true => text,
+            false => format!("{setting} {text}"),
+        }
+    };
+    point.iter().map(value).collect::<Vec<_>>().join(", ")
 }
 
 /// As much of the end of a key as tells it from those of the other values.

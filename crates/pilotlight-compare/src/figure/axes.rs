@@ -13,7 +13,7 @@ use crate::{
     numbers::short,
     report::Report,
     statistics::Interval,
-    subject::{titled, value_text},
+    subject::{point_text, titled, value_text},
     table::Row,
 };
 
@@ -90,9 +90,14 @@ fn figure(report: &Report, axis: &Axis, measure: &Measure) -> Option<Figure> {
         .map(|point| point.y)
         .collect();
     let y_range = range_of(&lines, &levels, (measure.least)(&values), measure.limits);
-    let mut subtitle: Vec<String> = seeds_text(along.iter().map(|row| row.seeds.len()))
+    let names = along.iter().map(|row| row.name.as_str());
+    let only = names.reduce(|first, name| if first == name { first } else { "" });
+    let mut subtitle: Vec<String> = only
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
         .into_iter()
         .collect();
+    subtitle.extend(seeds_text(along.iter().map(|row| row.seeds.len())));
     if lines.iter().any(Line::has_ends) {
         subtitle.push(format!(
             "bars: {}% bootstrap intervals",
@@ -150,9 +155,14 @@ fn lines(rows: &[&Row], axis: &Axis, places: &Places, measure: &Measure) -> (Vec
     if is_best {
         groups = grouped(&|_| AxisValues::new());
     }
+    // The name of the only method need not be said of each line.
+    let is_one = rows.iter().all(|row| row.method == rows[0].method);
     let place = |row: &Row| places.of_value(row.point.get(&axis.key)?);
     let line = |(_, others, rows): (&str, AxisValues, Vec<&Row>)| {
-        let name = titled(&rows[0].name, &others);
+        let name = match (is_one, others.is_empty()) {
+            (true, false) => point_text(&others),
+            _ => titled(&rows[0].name, &others),
+        };
         let shown = best_by(rows, |row| *row, place);
         let point = |row: &Row| {
             let value = (measure.of)(row)?;

@@ -6,7 +6,10 @@ use super::{
     scale::{Scale, are_wide, logarithmic_range},
     scatter::seeds_text,
 };
-use crate::report::{CurvePoint, Detail, Report};
+use crate::{
+    report::{CurvePoint, Detail, Report},
+    subject::point_text,
+};
 
 /// Losses beyond are those of a run that has gone astray.
 const LARGEST: f64 = 1e6;
@@ -81,12 +84,16 @@ fn figure(
     method: Option<&str>,
 ) -> Option<Figure> {
     let lines = details.iter().enumerate().map(|(look, detail)| {
-        let label = &report.row(detail).label;
+        let row = report.row(detail);
         let points = (curves.of)(detail).iter();
         Line {
-            label: label.clone(),
+            label: match method {
+                // The same of all need not be said of each.
+                Some(_) => point_text(&row.point),
+                None => row.label.clone(),
+            },
             look,
-            points: points.filter_map(|loss| point(loss, label)).collect(),
+            points: points.filter_map(|loss| point(loss, &row.label)).collect(),
         }
     });
     let lines: Vec<Line> = lines.filter(|line| line.points.len() > 1).collect();
@@ -109,7 +116,12 @@ fn figure(
         .map(|point| point.x);
     let last = last.fold(1.0, f64::max);
     let seeds = details.iter().map(|detail| report.row(detail).seeds.len());
-    let mut subtitle: Vec<String> = seeds_text(seeds).into_iter().collect();
+    let name = details.first().filter(|_| method.is_some());
+    let mut subtitle: Vec<String> = name
+        .map(|detail| report.row(detail).name.clone())
+        .into_iter()
+        .collect();
+    subtitle.extend(seeds_text(seeds));
     if lines.iter().any(Line::has_ends) && lines.len() <= MOST_BANDS {
         subtitle.push("bands: from the lowest to the highest seed".into());
     }

@@ -63,7 +63,7 @@ impl Scale {
             _ => decades,
         };
         let values = match values.len() {
-            0 | 1 => return self.even_ticks(),
+            0..3 => return self.even_ticks(),
             _ => values,
         };
         values

@@ -19,6 +19,7 @@ use crate::{
     numbers::{count, percent, seconds},
     report::Report,
     statistics::Interval,
+    subject::point_text,
     table::Row,
 };
 
@@ -68,6 +69,8 @@ struct Reached<'a> {
     label: String,
     /// The number of its look: settings of a method look alike.
     look: usize,
+    /// Whether other settings of its method are shown too.
+    has_siblings: bool,
     cost: f64,
     accuracy: Interval,
 }
@@ -125,24 +128,17 @@ pub(super) fn scatter(report: &Report, cost: &Cost) -> Option<Figure> {
         .map(|method| text_width(&method.label, LABEL))
         .collect();
     let places = place(&marks, &widths, &lines, frame);
-    // Names without room in the frame stand in a list below; settings of a method as one.
-    let without = methods
-        .iter()
-        .zip(&places)
-        .filter(|(_, place)| place.is_none());
+    // Names without room in the frame stand in a list below, and those of methods with several settings.
     let mut listed: Vec<(usize, String)> = Vec::new();
-    for (method, _) in without {
-        let alike = methods
-            .iter()
-            .filter(|other| other.look == method.look)
-            .count();
-        let name = if alike > 1 {
-            fitted(&method.row.name, LABEL, LABEL_WIDTH)
-        } else {
-            method.label.clone()
-        };
-        if !listed.iter().any(|(look, _)| *look == method.look) {
-            listed.push((method.look, name));
+    for (method, place) in methods.iter().zip(&places) {
+        let is_listed = listed.iter().any(|(look, _)| *look == method.look);
+        if (place.is_none() || method.has_siblings) && !is_listed {
+            let name = if method.has_siblings {
+                &method.row.name
+            } else {
+                &method.label
+            };
+            listed.push((method.look, fitted(name, LABEL, LABEL_WIDTH)));
         }
     }
     let widest = listed.iter().map(|(_, name)| text_width(name, LABEL)).max();
@@ -198,28 +194,35 @@ fn reached<'a>(rows: &'a [Row], cost: &Cost) -> (Vec<Reached<'a>>, Vec<Reached<'
     let shown = best_by(tested, |row| row, |row| (family(row), row.trained));
     let mut families: Vec<&str> = Vec::new();
     let mut reached = |row: &'a Row| {
-        let accuracy = row.accuracy?;
         let own = (cost.of)(row).unwrap_or_default();
+        if own > 0.0 && !families.contains(&family(row)) {
+            families.push(family(row));
+        }
+        let of_family = shown.iter().filter(|other| family(other) == family(row));
+        let has_siblings = of_family.count() > 1;
+        let text = if has_siblings {
+            point_text(&row.point)
+        } else {
+            row.label.clone()
+        };
         let width = if own > 0.0 {
             LABEL_WIDTH
         } else {
             BASELINE_WIDTH
         };
-        if own > 0.0 && !families.contains(&family(row)) {
-            families.push(family(row));
-        }
         Some(Reached {
             row,
-            label: fitted(&row.label, LABEL, width),
+            label: fitted(&text, LABEL, width),
             look: families
                 .iter()
                 .position(|known| *known == family(row))
                 .unwrap_or_default(),
+            has_siblings,
             cost: own,
-            accuracy: accuracy.times(100.0),
+            accuracy: row.accuracy?.times(100.0),
         })
     };
-    let reached: Vec<Reached> = shown.into_iter().filter_map(&mut reached).collect();
+    let reached: Vec<Reached> = shown.iter().filter_map(|row| reached(row)).collect();
     reached.into_iter().partition(|row| row.cost > 0.0)
 }
 

@@ -36,7 +36,7 @@ fn the_runs_of_several_seeds_vote() {
     let members: Vec<Vec<TestOutcome>> = of_kind(RunKind::Method)
         .map(|run| predictions(&run.folder))
         .collect();
-    let of_three = of_kind(RunKind::Ensemble).last().expect("an ensemble");
+    let of_three = of_kind(RunKind::Ensemble).next_back().expect("an ensemble");
     let together = predictions(&of_three.folder);
     assert_eq!(together.len(), members[0].len());
     for (example, outcome) in together.iter().enumerate() {
