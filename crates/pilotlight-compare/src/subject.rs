@@ -71,7 +71,14 @@ pub(crate) fn value_text(key: &str, value: &toml::Value) -> String {
         (_, toml::Value::String(text)) => last_part(text).to_owned(),
         (_, toml::Value::Float(number)) => short(*number),
         (_, toml::Value::Array(items)) => {
-            let items = items.iter().map(|item| value_text("", item));
+            let items = items.iter().map(|item| match item {
+                // Of a list of tables the keys are always the same: `before 10+after 10`.
+                toml::Value::Table(table) => {
+                    let values = table.values().map(|value| value_text("", value));
+                    values.collect::<Vec<_>>().join(" ")
+                }
+                item => value_text("", item),
+            });
             items.collect::<Vec<_>>().join("+")
         }
         (_, toml::Value::Table(table)) => {
@@ -141,6 +148,11 @@ mod tests {
         assert_eq!(
             titled("prompt", &point),
             "prompt, prompt_length 5, SmolLM2, learning_rate 3e-4"
+        );
+        let parted = toml::toml! { parts = [{ place = "before", length = 10 }, { place = "after", length = 5 }] };
+        assert_eq!(
+            value_text("tuner.placement", &parted["parts"]),
+            "before 10+after 5"
         );
         let domain = |key: &str, value: &str| {
             let values = toml::Value::Array(vec![value.into()]);
