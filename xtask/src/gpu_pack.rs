@@ -47,7 +47,9 @@ pub(crate) fn make(out: &Path) -> anyhow::Result<()> {
     };
     fs_err::create_dir_all(folder)?;
     let packed = tempfile::NamedTempFile::new_in(folder)?;
-    compress(packed.as_file(), |sink| contents::write(&contents, FOLDER, sink))?;
+    compress(packed.as_file(), |sink| {
+        contents::write(&contents, FOLDER, sink)
+    })?;
     let n_bytes = packed.as_file().metadata()?.len();
     check_size(n_bytes)?;
     packed.as_file().sync_all()?;

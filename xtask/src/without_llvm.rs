@@ -10,7 +10,8 @@ use anyhow::bail;
 
 use crate::workspace;
 
-/// The CUDA whose interface is compiled in. Left out, a build script asks the CUDA toolkit, which building does not need.
+/// The CUDA whose interface is compiled in, 13.0. Left out, a build script asks the toolkit, and without one takes the
+/// newest, which a driver may not have.
 const CUDA_VERSION: (&str, &str) = ("CUDARC_CUDA_VERSION", "13000");
 
 /// Runs cargo with these arguments and the stand-in.

@@ -24,7 +24,7 @@ say() { printf '%s\n' "$*" >&2; }
 
 # row CHECK DEVICE RESULT [RATIO]
 row() {
-    rows+=("| $1 | $2 | ${3//|/\\|} | ${4:--} |")
+    rows+=("| $1 | $2 | ${3//|/ } | ${4:--} |")
     say "   $3"
 }
 
@@ -80,7 +80,10 @@ is_complete() {
 find_cuda() {
     local homes=() folder home headers='' library=''
     [[ -z ${CUDA_PATH:-} ]] || homes+=("$CUDA_PATH")
-    homes+=(/usr/local/cuda /usr/local/cuda-* /opt/cuda /usr)
+    homes+=(/usr/local/cuda /usr/local/cuda-* /opt/cuda)
+    if command -v nvcc >/dev/null; then
+        homes+=("$(dirname "$(dirname "$(readlink -f "$(command -v nvcc)")")")")
+    fi
     while IFS= read -r folder; do
         homes+=("$folder/cu13" "$folder/cuda_runtime" "$folder/cuda_nvrtc")
     done < <(nvidia_packages)
@@ -126,7 +129,6 @@ find_vulkan() {
 
 # Fills `devices` with those that work, the fastest backend first.
 list_devices() {
-    devices=()
     part 'devices' - 60 devices ./pilot devices || return
     grep -v '^[[:space:]]*$' "$results/devices.log" >&2
     part 'devices' - 60 devices-json ./pilot devices --json || return
@@ -178,14 +180,43 @@ criterion() {
     done
 }
 
+# Steps of training as users take them; PyTorch with PEFT does the same, and the last part puts both side by side.
+benchmark() {
+    if ! ./pilot bench --help >/dev/null 2>&1; then
+        row 'pilot bench' - 'skipped: this pilot has no such command'
+        return
+    fi
+    local device reports=()
+    for device in "${devices[@]}"; do
+        local report=$results/bench-${device/:/-}.json
+        part 'pilot bench' "$device" 90 "bench-${device/:/-}" ./pilot bench --device "$device" --out "$report" || continue
+        row 'pilot bench' "$device" "ok, $((SECONDS - started)) s"
+        reports+=("$report")
+    done
+}
+
+# Prints the rows with columns of equal width.
+aligned() {
+    awk -F ' *[|] *' '
+        { for (i = 2; i < NF; i++) { cell[NR, i] = $i; if (length($i) > width[i]) width[i] = length($i) } columns = NF }
+        END {
+            for (line = 1; line <= NR; line++) {
+                printf "|"
+                for (i = 2; i < columns; i++) printf " %-" width[i] "s |", cell[line, i]
+                print ""
+            }
+        }'
+}
+
 print_table() {
     {
-        printf '# Pilotlight on %s\n\n' "$(date -u '+%Y-%m-%d')"
+        printf '# Pilotlight on this machine\n\n'
         if command -v nvidia-smi >/dev/null; then
-            printf '%s; ' "$(timeout 20 nvidia-smi --query-gpu=name,driver_version --format=csv,noheader | head -n 1)"
+            timeout 20 nvidia-smi --query-gpu=name,driver_version --format=csv,noheader | head -n 1 | tr '\n' ';'
         fi
-        printf '%s threads, %s\n\n' "$(nproc)" "$(sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-release)"
-        printf '%s\n' '| check | device | result | ratio to PyTorch + PEFT |' '|---|---|---|---|' "${rows[@]}"
+        printf '%s threads, %s, %s\n\n' "$(nproc)" \
+            "$(sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-release)" "$(date -u '+%Y-%m-%d')"
+        printf '%s\n' '| check | device | result | ratio to PyTorch + PEFT |' '|---|---|---|---|' "${rows[@]}" | aligned
     } >"$results/table.md"
     printf '\n'
     cat "$results/table.md"
@@ -193,7 +224,23 @@ print_table() {
 
 find_cuda
 find_vulkan
+devices=()
 list_devices
+gpus=()
 for device in "${devices[@]}"; do
-    [[ $device == cpu ]] || suite "$device" f32 150
+    [[ $device == cpu ]] || gpus+=("$device")
 done
+for device in "${gpus[@]}"; do
+    suite "$device" f32 120
+done
+benchmark
+for dtype in bf16 f16; do
+    for device in "${gpus[@]}"; do
+        suite "$device" "$dtype" 90
+    done
+done
+for device in "${devices[@]}"; do
+    criterion "$device" 60
+done
+print_table
+exit "$failed"

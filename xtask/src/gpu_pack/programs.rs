@@ -33,7 +33,12 @@ pub(super) struct Program {
 pub(super) fn build() -> anyhow::Result<Vec<Program>> {
     without_llvm::keeping_lock(|| {
         let mut cargo = without_llvm::cargo();
-        cargo.args(["build", "--release", "--message-format", "json-render-diagnostics"]);
+        cargo.args([
+            "build",
+            "--release",
+            "--message-format",
+            "json-render-diagnostics",
+        ]);
         for package in PACKAGES {
             cargo.args(["--package", package]);
             for backend in BACKENDS {
@@ -117,13 +122,19 @@ fn check_glibc(name: &str, program: &[u8]) -> anyhow::Result<()> {
 fn newest_glibc(program: &[u8]) -> Option<(u32, u32)> {
     const MARK: &[u8] = b"GLIBC_";
     let places = program.windows(MARK.len()).enumerate();
-    let versions = places.filter(|(_, window)| *window == MARK).map(|(start, _)| {
-        let behind = &program[start + MARK.len()..];
-        let length = behind.iter().position(|byte| !matches!(byte, b'0'..=b'9' | b'.'))?;
-        let (major, minor) = std::str::from_utf8(&behind[..length]).ok()?.split_once('.')?;
-        let minor = minor.split('.').next()?;
-        Some((major.parse().ok()?, minor.parse().ok()?))
-    });
+    let versions = places
+        .filter(|(_, window)| *window == MARK)
+        .map(|(start, _)| {
+            let behind = &program[start + MARK.len()..];
+            let length = behind
+                .iter()
+                .position(|byte| !matches!(byte, b'0'..=b'9' | b'.'))?;
+            let (major, minor) = std::str::from_utf8(&behind[..length])
+                .ok()?
+                .split_once('.')?;
+            let minor = minor.split('.').next()?;
+            Some((major.parse().ok()?, minor.parse().ok()?))
+        });
     versions.flatten().max()
 }
 
