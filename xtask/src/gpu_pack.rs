@@ -99,11 +99,44 @@ fn mebibytes(n_bytes: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workspace;
 
     #[test]
     fn an_archive_that_is_too_large_is_refused() {
         assert!(check_size(MAX_BYTES).is_ok());
         let error = check_size(MAX_BYTES + (1 << 20)).expect_err("is too large");
         assert!(error.to_string().contains("61.0 MiB"), "{error}");
+    }
+
+    /// Runs the script of the archive without its programs, and returns the exit code and the table.
+    fn check(seconds: &str) -> (Option<i32>, String) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let script = folder.path().join("check.sh");
+        let source = workspace::root().join("xtask/cuda/pack/check.sh");
+        fs_err::copy(source, &script).expect("the script");
+        let status = Command::new(script)
+            .env("PILOT_CHECK_SECONDS", seconds)
+            .env("PYTHON", "no-such-python")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        let table = fs_err::read_to_string(folder.path().join("results/table.md"));
+        (status.expect("it runs").code(), table.expect("a table"))
+    }
+
+    #[test]
+    fn a_part_that_fails_is_in_the_table_and_does_not_stop_the_others() {
+        let (code, table) = check("60");
+        assert_eq!(code, Some(1));
+        let devices = table.find("FAILED").expect("there is no `pilot`");
+        let bench = table.find("| pilot bench").expect("comes behind");
+        assert!(devices < bench, "{table}");
+    }
+
+    #[test]
+    fn what_there_is_no_time_for_is_skipped_and_said() {
+        let (code, table) = check("0");
+        assert_eq!(code, Some(0), "{table}");
+        assert!(table.contains("skipped: no time is left"), "{table}");
     }
 }

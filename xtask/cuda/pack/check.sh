@@ -43,6 +43,7 @@ reason() {
 }
 
 # part CHECK DEVICE SECONDS LOG COMMAND...: runs a command for at most so long. If it succeeds, the caller adds the row.
+# What it prints goes to the log; where `into` names a file, results go there.
 part() {
     local check=$1 device=$2 most=$3 log=$results/$4.log left=$((budget - SECONDS)) status
     shift 4
@@ -53,7 +54,11 @@ part() {
     ((most < left)) || most=$left
     say "== $check, $device (at most $most s)"
     started=$SECONDS
-    timeout --kill-after=5 "$most" "$@" >"$log" 2>&1 </dev/null
+    if [[ -n ${into:-} ]]; then
+        timeout --kill-after=5 "$most" "$@" >"$into" 2>"$log" </dev/null
+    else
+        timeout --kill-after=5 "$most" "$@" >"$log" 2>&1 </dev/null
+    fi
     status=$?
     case $status in
         0) return 0 ;;
@@ -127,14 +132,13 @@ find_vulkan() {
     fi
 }
 
-# Fills `devices` with those that work, the fastest backend first.
+# Fills `devices` with those that work, in the order in which they matter if time runs out.
 list_devices() {
     part 'devices' - 60 devices ./pilot devices || return
     grep -v '^[[:space:]]*$' "$results/devices.log" >&2
-    part 'devices' - 60 devices-json ./pilot devices --json || return
-    mv "$results/devices-json.log" "$results/devices.json"
+    into=$results/devices.json part 'devices' - 60 devices-json ./pilot devices --json || return
     local name backend
-    for backend in cuda wgpu cpu; do
+    for backend in cuda cpu wgpu; do
         while IFS= read -r name; do
             devices+=("$name")
         done < <(grep -oE '"device": *"[^"]+"' "$results/devices.json" | cut -d'"' -f4 | grep -E "^$backend(:|\$)")
@@ -180,19 +184,68 @@ criterion() {
     done
 }
 
-# Steps of training as users take them; PyTorch with PEFT does the same, and the last part puts both side by side.
-benchmark() {
+# Whether a device is a processor that stands in for a GPU, and needs minutes for what a GPU does in a second.
+is_software() {
+    tr '{' '\n' <"$results/devices.json" | grep -E "\"device\": *\"$1\"" | grep -qiE 'llvmpipe|lavapipe|swiftshader'
+}
+
+# A training step as users take it, beside that of PyTorch with PEFT: a row for each model and method.
+training_steps() {
+    local device=$1 folder=$results/bench-${1/:/-}
+    local sizes=(--model 'tiny,smollm2-135m' --methods 'prompt-tuning,lora,full-fine-tuning')
     if ! ./pilot bench --help >/dev/null 2>&1; then
-        row 'pilot bench' - 'skipped: this pilot has no such command'
+        row 'training step' "$device" 'skipped: this pilot does not have "pilot bench"'
         return
     fi
-    local device reports=()
-    for device in "${devices[@]}"; do
-        local report=$results/bench-${device/:/-}.json
-        part 'pilot bench' "$device" 90 "bench-${device/:/-}" ./pilot bench --device "$device" --out "$report" || continue
-        row 'pilot bench' "$device" "ok, $((SECONDS - started)) s"
-        reports+=("$report")
-    done
+    if [[ $device == cpu ]]; then
+        sizes=(--model tiny)
+    elif is_software "$device"; then
+        sizes=(--methods prompt-tuning --steps 3 --warm-up 1)
+    fi
+    rm -rf "$folder"
+    # Where one of them failed, the others are in the results.
+    part 'training step' "$device" 120 "bench-${device/:/-}" \
+        ./pilot bench --device "$device" "${sizes[@]}" --out "$folder" || [[ -e $folder/bench.csv ]] || return
+    local -A ratios=()
+    [[ $device == wgpu* ]] || pytorch "$device" "$folder"
+    local model method p10 p50 p90 tokens failure
+    while IFS=$'\t' read -r model method p10 p50 p90 tokens failure; do
+        if [[ -n $failure ]]; then
+            fail "training step, $model, $method" "$device" "$failure"
+        else
+            row "training step, $model, $method" "$device" "$p50 ms ($p10 to $p90), $tokens tokens/s" "${ratios[$model $method]:-}"
+        fi
+    done < <(awk -F, '
+        NR == 1 { for (i = 1; i <= NF; i++) column[$i] = i; next }
+        {
+            printf "%s\t%s\t", $column["model"], $column["method"]
+            if ($column["p50_seconds"] == "") { print "-\t-\t-\t-\t" $column["failure"]; next }
+            printf "%.2f\t%.2f\t%.2f\t", 1e3 * $column["p10_seconds"], 1e3 * $column["p50_seconds"], 1e3 * $column["p90_seconds"]
+            printf "%.0f\t\n", $column["tokens_per_second"]
+        }' "$folder/bench.csv")
+}
+
+# Fills `ratios` of the caller: time of a step in parts of that of PyTorch with PEFT.
+pytorch() {
+    local device=$1 folder=$2 log=pytorch-${1/:/-}
+    if ! "$python" -c 'import importlib.util as util, sys
+sys.exit(any(util.find_spec(name) is None for name in ("torch", "transformers", "peft")))' 2>/dev/null; then
+        row 'PyTorch + PEFT' "$device" "skipped: $python has no torch, transformers or peft"
+        return
+    fi
+    part 'PyTorch + PEFT' "$device" 120 "$log" \
+        "$python" pytorch.py --like "$folder/bench.json" --out "$folder/pytorch.json" || [[ -e $folder/pytorch.json ]] || return
+    into=$folder/compare.json part 'PyTorch + PEFT' "$device" 30 "compare-${device/:/-}" \
+        ./pilot bench --compare "$folder/pytorch.json" "$folder/bench.json" --json || return
+    local key ratio
+    while IFS=$'\t' read -r key ratio; do
+        ratios[$key]=$ratio
+    done < <("$python" -c 'import json, sys
+for row in json.load(open(sys.argv[1]))["rows"]:
+    settings, time = row["settings"], row["step_time"]
+    print(settings["model"] + " " + settings["method"], "%.2f [%.2f, %.2f]" % (time["value"], time["low"], time["high"]), sep="\t")' \
+        "$folder/compare.json")
+    row 'PyTorch + PEFT' "$device" "ok, ${#ratios[@]} methods and models compared"
 }
 
 # Prints the rows with columns of equal width.
@@ -217,6 +270,7 @@ print_table() {
         printf '%s threads, %s, %s\n\n' "$(nproc)" \
             "$(sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-release)" "$(date -u '+%Y-%m-%d')"
         printf '%s\n' '| check | device | result | ratio to PyTorch + PEFT |' '|---|---|---|---|' "${rows[@]}" | aligned
+        printf '\nRatios are times of a step: below 1, Pilotlight takes less. In brackets, 95%% intervals over the steps.\n'
     } >"$results/table.md"
     printf '\n'
     cat "$results/table.md"
@@ -226,21 +280,13 @@ find_cuda
 find_vulkan
 devices=()
 list_devices
-gpus=()
 for device in "${devices[@]}"; do
-    [[ $device == cpu ]] || gpus+=("$device")
-done
-for device in "${gpus[@]}"; do
-    suite "$device" f32 120
-done
-benchmark
-for dtype in bf16 f16; do
-    for device in "${gpus[@]}"; do
-        suite "$device" "$dtype" 90
-    done
-done
-for device in "${devices[@]}"; do
+    [[ $device == cpu ]] || suite "$device" f32 200
+    training_steps "$device"
     criterion "$device" 60
+    for dtype in bf16 f16; do
+        [[ $device == cpu ]] || suite "$device" "$dtype" 90
+    done
 done
 print_table
 exit "$failed"
