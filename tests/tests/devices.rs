@@ -32,9 +32,8 @@ fn devices() -> Vec<Named> {
     };
     let find = |wanted: &str| {
         let found = devices.iter().find(|(name, _)| name == wanted.trim());
-        let found =
-            found.unwrap_or_else(|| panic!("PILOT_TEST_DEVICES: no {wanted} in {devices:?}"));
-        found.clone()
+        let found = found.cloned();
+        found.unwrap_or_else(|| panic!("PILOT_TEST_DEVICES: there is no {wanted} here"))
     };
     wanted.split(',').map(find).collect()
 }

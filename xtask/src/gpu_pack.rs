@@ -129,8 +129,8 @@ mod tests {
         let (code, table) = check("60");
         assert_eq!(code, Some(1));
         let devices = table.find("FAILED").expect("there is no `pilot`");
-        let bench = table.find("| pilot bench").expect("comes behind");
-        assert!(devices < bench, "{table}");
+        let step = table.find("| training step").expect("comes behind");
+        assert!(devices < step, "{table}");
     }
 
     #[test]
