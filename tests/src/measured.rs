@@ -1,5 +1,7 @@
 //! What a method computes on a device: states, gradients, and the losses of five training steps.
 
+use std::fmt;
+
 use burn::{
     module::{Module, ModuleVisitor, Param},
     optim::{AdamWConfig, GradientsParams},
@@ -10,6 +12,7 @@ use pilotlight_tuners::{AnyTuner, InitContext, TunerConfig};
 
 use crate::{
     golden_model, golden_model_in,
+    laws::laws,
     probe::{is_frozen, loss, n_trained, rows, shaken, token_states, values},
     vocabulary::Numbers,
 };
@@ -28,9 +31,9 @@ pub struct Measured {
     pub losses: Vec<f32>,
 }
 
-/// How far numbers may be from others, as shares of the length of all.
-#[derive(Debug, Clone, Copy)]
-pub struct Tolerance {
+/// How far numbers are from others, or may be.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Distance {
     /// Of the states.
     pub states: f32,
     /// Of the gradients.
@@ -39,19 +42,102 @@ pub struct Tolerance {
     pub losses: f32,
 }
 
-impl Tolerance {
-    /// Of numbers on a base of f16, which keeps eleven bits of each, beside those on one of f32.
-    pub const F16: Self = Self {
-        states: 5e-3,
-        gradients: 1e-1,
-        losses: 3e-3,
-    };
-    /// The same of bf16, which keeps eight.
-    pub const BF16: Self = Self {
-        states: 5e-2,
-        gradients: 3e-1,
-        losses: 1e-2,
-    };
+impl Distance {
+    /// How far numbers on a base of this type may be from those on one of f32 on the CPU. In f32 it is the largest
+    /// difference of any two. f16 keeps eleven bits of each number and bf16 eight, and rounding can push one across the
+    /// kink of an activation, so that single ones differ by more: there it is a share of the length of all.
+    pub fn most(dtype: DType) -> Self {
+        let (states, gradients, losses) = match dtype {
+            DType::F16 => (5e-3, 1e-1, 3e-3),
+            DType::BF16 => (5e-2, 3e-1, 1e-2),
+            _ => (1e-4, 1e-4, 1e-4),
+        };
+        Self {
+            states,
+            gradients,
+            losses,
+        }
+    }
+
+    /// How far `found` is from `expected`, as a type of the base is judged.
+    fn between(found: &Measured, expected: &Measured, dtype: DType) -> Self {
+        let distance = match dtype {
+            DType::F32 => largest_difference,
+            _ => relative_length,
+        };
+        Self {
+            states: distance(&found.states, &expected.states),
+            gradients: distance(&found.gradients, &expected.gradients),
+            losses: distance(&found.losses, &expected.losses),
+        }
+    }
+
+    /// Each number by itself, by a choice between two.
+    fn with(self, other: Self, choose: fn(f32, f32) -> f32) -> Self {
+        Self {
+            states: choose(self.states, other.states),
+            gradients: choose(self.gradients, other.gradients),
+            losses: choose(self.losses, other.losses),
+        }
+    }
+
+    fn is_within(self, most: Self) -> bool {
+        // Written so that a NaN is not.
+        self.states <= most.states && self.gradients <= most.gradients && self.losses <= most.losses
+    }
+}
+
+impl fmt::Display for Distance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            states,
+            gradients,
+            losses,
+        } = self;
+        write!(
+            f,
+            "states {states:.0e}, gradients {gradients:.0e}, losses {losses:.0e}"
+        )
+    }
+}
+
+/// Measures every method on every family, its base in `dtype` on a device, beside one in f32 on the CPU, and says how far
+/// the numbers were apart at most.
+///
+/// # Panics
+///
+/// Panics if some are farther apart than [`Distance::most`], and says which.
+pub fn compare(device: &Device, dtype: DType) -> String {
+    let most = Distance::most(dtype);
+    let (mut n_cases, mut largest, mut too_far) = (0, Distance::default(), Vec::new());
+    for family in FAMILIES {
+        for law in laws(family != "bert") {
+            let found = measure(family, law.keys, device, dtype);
+            let expected = measure(family, law.keys, &Device::flex(), DType::F32);
+            let distance = Distance::between(&found, &expected, dtype);
+            largest = largest.with(distance, larger);
+            if !distance.is_within(most) {
+                too_far.push(format!("{family}, {}: {distance}", law.keys));
+            }
+            n_cases += 1;
+        }
+    }
+    let summary = format!("{n_cases} methods and models, at most {largest} apart ({most} allowed)");
+    assert!(
+        too_far.is_empty(),
+        "{} of {summary}:\n{}",
+        too_far.len(),
+        too_far.join("\n")
+    );
+    summary
+}
+
+/// The larger number; NaN is larger than any.
+fn larger(first: f32, second: f32) -> f32 {
+    match second.total_cmp(&first).is_gt() {
+        true => second,
+        false => first,
+    }
 }
 
 /// The method of a section `[tuner]`, new on a model and then moved off its first values.
@@ -88,37 +174,17 @@ pub fn measure(family: &str, keys: &str, device: &Device, dtype: DType) -> Measu
     }
 }
 
-impl Measured {
-    /// Asserts that these numbers are near others. Rounding can push a number across the kink of an activation, so that
-    /// single ones differ by more.
-    ///
-    /// # Panics
-    ///
-    /// Panics if they are not.
-    #[track_caller]
-    pub fn assert_near(&self, expected: &Self, tolerance: Tolerance) {
-        for (name, found, expected, tolerance) in [
-            ("states", &self.states, &expected.states, tolerance.states),
-            (
-                "gradients",
-                &self.gradients,
-                &expected.gradients,
-                tolerance.gradients,
-            ),
-            ("losses", &self.losses, &expected.losses, tolerance.losses),
-        ] {
-            let share = difference(found, expected);
-            // Written so that a NaN fails too.
-            assert!(
-                share <= tolerance,
-                "the {name} differ by {share} of their length"
-            );
-        }
-    }
+/// The largest difference of two numbers.
+fn largest_difference(found: &[f32], expected: &[f32]) -> f32 {
+    assert_eq!(found.len(), expected.len(), "as many numbers");
+    let pairs = found.iter().zip(expected);
+    pairs
+        .map(|(found, expected)| (found - expected).abs())
+        .fold(0.0, larger)
 }
 
 /// The length of the difference of two lists as a share of the length of the second.
-fn difference(found: &[f32], expected: &[f32]) -> f32 {
+fn relative_length(found: &[f32], expected: &[f32]) -> f32 {
     assert_eq!(found.len(), expected.len(), "as many numbers");
     let length =
         |numbers: &mut dyn Iterator<Item = f32>| numbers.map(|x| x * x).sum::<f32>().sqrt();

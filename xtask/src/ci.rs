@@ -32,14 +32,16 @@ pub(crate) enum Step {
     Doc,
     /// The tests pass, those in the documentation among them.
     Test,
+    /// The devices of wgpu give the numbers of the CPU. It needs a Vulkan driver, and runs only where it is named.
+    Wgpu,
 }
 
-/// Runs the given steps, or all; goes on behind a failed one, and fails if any did.
+/// Runs the given steps, or all that need nothing but Rust; goes on behind a failed one, and fails if any did.
 pub(crate) fn run(steps: &[Step]) -> anyhow::Result<()> {
-    let steps = if steps.is_empty() {
-        Step::value_variants()
-    } else {
-        steps
+    let all = Step::value_variants().iter();
+    let steps: Vec<Step> = match steps {
+        [] => all.copied().filter(|step| *step != Step::Wgpu).collect(),
+        named => named.to_vec(),
     };
     let mut outcomes = Vec::new();
     for step in steps {
@@ -91,6 +93,10 @@ impl Step {
                 cargo("test --release --package xtask", &[])?;
                 cargo("test --release", &[])
             }
+            Self::Wgpu => cargo(
+                "test --release --package pilotlight-tests --features wgpu --test devices",
+                &[],
+            ),
         }
     }
 }

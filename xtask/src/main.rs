@@ -10,12 +10,14 @@ mod ci;
 mod corpus;
 mod data_sets;
 mod embed;
+mod gpu_pack;
 mod models;
 mod packages;
 mod splits;
+mod without_llvm;
 mod workspace;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
@@ -51,6 +53,19 @@ enum Task {
         #[arg(long)]
         out: Option<PathBuf>,
     },
+    /// Run cargo for the feature `cuda` where only a crate registry is reached, so that no LLVM can be fetched:
+    /// `cargo xtask without-llvm build --release -p pilotlight-cli --features cuda,wgpu`.
+    WithoutLlvm {
+        /// What cargo is to do.
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Build and pack what checks and measures a machine with a GPU, which needs no Rust.
+    GpuPack {
+        /// File to write.
+        #[arg(long, default_value = "pilotlight-gpu-pack.tar.xz")]
+        out: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
@@ -73,6 +88,8 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Fetch { names } => names.iter().try_for_each(|name| fetch(name)),
         Task::Embed { name } => embed::embed(data_sets::find(&name)?),
         Task::Corpus { out } => corpus::build(&out.unwrap_or_else(|| workspace::data("corpus"))),
+        Task::WithoutLlvm { arguments } => without_llvm::run(&arguments),
+        Task::GpuPack { out } => gpu_pack::make(&out),
     }
 }
 

@@ -5,9 +5,7 @@
 //! impossible where only a crate registry is reached. There this crate takes its place, for one call of cargo:
 //!
 //! ```sh
-//! CUDARC_CUDA_VERSION=13000 cargo build --release --package pilotlight-cli --features wgpu,cuda \
-//!     --config 'patch.crates-io.cubecl-llvm.path="xtask/cuda/cubecl-llvm"'
-//! git checkout Cargo.lock # which the call changed
+//! cargo xtask without-llvm build --release --package pilotlight-cli --features wgpu,cuda
 //! ```
 //!
 //! Nothing of it runs, and if anything did, it would say so in an error.
