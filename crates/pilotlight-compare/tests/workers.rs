@@ -50,11 +50,16 @@ fn process(
 fn shards_are_all_of_a_comparison_and_have_no_run_in_common() {
     let workshop = Workshop::new();
     let out = workshop.path("out");
-    for top in ["seeds=3", "seeds=3\nsearch.trials=2"] {
+    for (top, belong_together) in [
+        ("seeds=3", false),
+        ("seeds=3\nsearch.trials=2", true),
+        ("seeds=3\nensembles.sizes=[2,3]", true),
+        ("seeds=3\nsearch.trials=2\nensembles.sizes=[3]", true),
+    ] {
         let whole = comparison(&workshop, top);
-        // Before a trial is done, and with all of them done.
+        // More runs are known when trials are done, and again when the members of ensembles are.
         let mut known = Known::default();
-        for _ in 0..2 {
+        for _ in 0..3 {
             let all = plan(&whole, &out, &known);
             for count in 1..=7 {
                 let parts: Vec<Plan> = (1..=count)
@@ -64,7 +69,7 @@ fn shards_are_all_of_a_comparison_and_have_no_run_in_common() {
                         plan(&part, &out, &known)
                     })
                     .collect();
-                check_parts(&all, &parts, whole.search.is_some());
+                check_parts(&all, &parts, belong_together);
             }
             for (index, run) in all.runs.iter().enumerate() {
                 let validation = Validation {
@@ -85,14 +90,14 @@ fn names(plan: &Plan) -> Vec<String> {
 }
 
 #[track_caller]
-fn check_parts(all: &Plan, parts: &[Plan], is_searched: bool) {
+fn check_parts(all: &Plan, parts: &[Plan], belong_together: bool) {
     let mut united: Vec<String> = parts.iter().flat_map(names).collect();
     let mut expected = names(all);
     united.sort();
     expected.sort();
     assert_eq!(united, expected);
     let sizes: Vec<usize> = parts.iter().map(Plan::n_runs).collect();
-    if !is_searched {
+    if !belong_together {
         let (least, most) = (sizes.iter().min(), sizes.iter().max());
         assert!(
             most.expect("parts") - least.expect("parts") <= 1,
@@ -100,15 +105,15 @@ fn check_parts(all: &Plan, parts: &[Plan], is_searched: bool) {
         );
         return;
     }
-    // Who has a trial has all runs of its method at its point.
-    let of_method = |plan: &Plan, trial: &PlannedRun| {
+    // Who has one run of a method at a point has all of them.
+    let of_method = |plan: &Plan, of: &PlannedRun| {
         let runs = plan.runs.iter().chain(&plan.waiting);
-        let same = |run: &&PlannedRun| run.method == trial.method && run.point == trial.point;
+        let same = |run: &&PlannedRun| run.method == of.method && run.point == of.point;
         runs.filter(same).count()
     };
     for part in parts {
-        for trial in part.runs.iter().filter(|run| run.kind == RunKind::Trial) {
-            assert_eq!(of_method(part, trial), of_method(all, trial));
+        for run in part.runs.iter().filter(|run| run.kind != RunKind::Baseline) {
+            assert_eq!(of_method(part, run), of_method(all, run));
         }
     }
 }
