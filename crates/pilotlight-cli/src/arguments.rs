@@ -4,7 +4,12 @@ use std::{env, process::ExitCode};
 
 use clap::{Args, ColorChoice, CommandFactory, FromArgMatches, Parser};
 
-use crate::{commands::RawCommand, console::Console, devices::DeviceChoice, failure::Failure};
+use crate::{
+    commands::RawCommand,
+    console::Console,
+    devices::{DeviceChoice, DeviceList},
+    failure::Failure,
+};
 
 /// Prompt tuning and its rivals for real pretrained transformers.
 #[derive(Debug, Parser)]
@@ -34,9 +39,11 @@ pub(crate) struct RawArguments {
 /// What every command takes.
 #[derive(Debug, Args)]
 pub(crate) struct RawGlobal {
-    /// Where to compute: auto, cpu, wgpu, cuda, or one of several: wgpu:N, cuda:N
+    /// Where to compute: auto, cpu, wgpu, cuda, or one of several: wgpu:N, cuda:N. `train` and `compare` share every
+    /// batch among devices with commas between, such as cuda:0,cuda:1
     #[arg(
         long,
+        visible_alias = "devices",
         global = true,
         value_name = "DEVICE",
         value_delimiter = ',',
@@ -67,10 +74,16 @@ impl RawGlobal {
                 let names: Vec<String> = several.iter().map(DeviceChoice::to_string).collect();
                 Err(
                     Failure::input(format!("one device is wanted, found {}", names.join(", ")))
-                        .hint("`pilot bench` alone takes several"),
+                        .hint("`pilot bench`, `pilot compare` and `pilot train` take several"),
                 )
             }
         }
+    }
+
+    /// The devices that are given to share every batch, if any are.
+    pub(crate) fn devices(&self) -> Result<Option<DeviceList>, Failure> {
+        DeviceList::new(&self.device)
+            .map_err(|problem| Failure::input(problem).hint("`pilot devices` lists them"))
     }
 }
 

@@ -18,7 +18,12 @@ mod train;
 
 use clap::Subcommand;
 
-use crate::{arguments::RawArguments, console::Console, devices::DeviceChoice, failure::Failure};
+use crate::{
+    arguments::RawArguments,
+    console::Console,
+    devices::{DeviceChoice, DeviceList},
+    failure::Failure,
+};
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -44,11 +49,12 @@ pub(crate) enum RawCommand {
 pub(crate) fn run(arguments: RawArguments, console: &Console) -> Result<(), Failure> {
     let RawArguments { global, command } = arguments;
     let given = match command {
-        // It alone takes several.
+        // It takes several, one after the other.
         RawCommand::Bench(_) => None,
-        _ => global.device()?,
+        RawCommand::Compare(_) | RawCommand::Train(_) => global.devices()?,
+        _ => global.device()?.map(DeviceList::from),
     };
-    let device = given.unwrap_or(DeviceChoice::Auto);
+    let device = given.as_ref().map_or(DeviceChoice::Auto, |it| it.first);
     match command {
         RawCommand::Compare(raw) => compare::Compare::new(&raw, given)?.run(console),
         RawCommand::Bench(raw) => bench::run(raw, &global.device, console),

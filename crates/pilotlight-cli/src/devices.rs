@@ -10,6 +10,7 @@ mod found;
 mod gpu;
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 mod kernels;
+mod list;
 mod probe;
 
 use std::{fmt, path::Path, str::FromStr, sync::Once};
@@ -17,6 +18,7 @@ use std::{fmt, path::Path, str::FromStr, sync::Once};
 use serde::Serialize;
 
 pub(crate) use found::Found;
+pub(crate) use list::DeviceList;
 
 use crate::{console::Console, failure::Failure};
 use found::Open;

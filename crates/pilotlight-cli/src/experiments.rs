@@ -9,7 +9,12 @@ use burn::tensor::Device;
 use clap::Args;
 use pilotlight_compare::{CompareError, Experiment, Layers, Precision, Resolver};
 
-use crate::{console::Console, devices::DeviceChoice, failure::Failure, models};
+use crate::{
+    console::Console,
+    devices::{DeviceChoice, DeviceList, Found},
+    failure::Failure,
+    models,
+};
 
 /// Settings beyond those of a file.
 #[derive(Debug, Args)]
@@ -34,7 +39,7 @@ pub(crate) struct RawExperiment {
 
 impl RawSettings {
     /// The layers that `base` and these settings are; `--device` is the strongest of them.
-    pub(crate) fn on(&self, base: Layers, device: Option<DeviceChoice>) -> Layers {
+    pub(crate) fn on(&self, base: Layers, device: Option<DeviceList>) -> Layers {
         let mut assignments = self.set.clone();
         assignments.extend(device.map(|device| format!("device=\"{device}\"")));
         Layers {
@@ -42,16 +47,23 @@ impl RawSettings {
             ..base
         }
     }
+
+    /// The arguments that say the same to another `pilot`.
+    pub(crate) fn arguments(&self) -> impl Iterator<Item = String> {
+        self.set
+            .iter()
+            .map(|assignment| format!("--set={assignment}"))
+    }
 }
 
 impl RawExperiment {
     /// The settings.
-    pub(crate) fn read(&self, device: Option<DeviceChoice>) -> Result<Experiment, Failure> {
+    pub(crate) fn read(&self, device: Option<DeviceList>) -> Result<Experiment, Failure> {
         Ok(self.layers(device)?.experiment(self.method())?)
     }
 
     /// The layers that they are read from.
-    pub(crate) fn layers(&self, device: Option<DeviceChoice>) -> Result<Layers, Failure> {
+    pub(crate) fn layers(&self, device: Option<DeviceList>) -> Result<Layers, Failure> {
         let base = match self.run() {
             // A run is what its own settings say, whatever the environment.
             Some(run) => alone(run.join("resolved.toml")),
@@ -119,9 +131,15 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// The device that was opened last.
+    /// The device that was opened last, helpers aside.
     pub(crate) fn opened(&self) -> Option<DeviceChoice> {
         self.opened.get()
+    }
+
+    fn open(&self, choice: DeviceChoice, precision: Precision) -> Result<Found, CompareError> {
+        let found = choice.find(self.console).map_err(unresolved)?;
+        found.check(precision, "base.dtype").map_err(unresolved)?;
+        Ok(found)
     }
 }
 
@@ -130,18 +148,24 @@ impl Resolver for Machine<'_> {
         models::folder(name, self.console).map_err(unresolved)
     }
 
-    fn device(&self, name: &str, precision: Precision) -> Result<Device, CompareError> {
-        let choice: DeviceChoice =
-            name.parse()
-                .map_err(|problem: String| CompareError::Unresolved {
-                    message: format!("`device`: there is no device `{name}`"),
-                    hint: problem,
-                })?;
-        let found = choice.find(self.console).map_err(unresolved)?;
-        found.check(precision, "base.dtype").map_err(unresolved)?;
+    fn device(&self, names: &str, precision: Precision) -> Result<Device, CompareError> {
+        let found = self.open(listed(names)?.first, precision)?;
         self.opened.set(Some(found.choice));
         Ok(found.device)
     }
+
+    fn helpers(&self, names: &str, precision: Precision) -> Result<Vec<Device>, CompareError> {
+        let helpers = listed(names)?.helpers.into_iter();
+        let devices = helpers.map(|choice| Ok(self.open(choice, precision)?.device));
+        devices.collect()
+    }
+}
+
+fn listed(names: &str) -> Result<DeviceList, CompareError> {
+    names.parse().map_err(|problem| CompareError::Unresolved {
+        message: format!("`device`: `{names}` cannot be used"),
+        hint: problem,
+    })
 }
 
 fn unresolved(failure: Failure) -> CompareError {

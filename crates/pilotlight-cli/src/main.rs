@@ -9,6 +9,7 @@
 //! | [`console`] | what goes to the terminal, and how |
 //! | [`failure`] | how a command fails: message, hint, exit code |
 //! | [`devices`] | the backends and their devices |
+//! | [`cluster`] | scripts for clusters |
 //! | [`models`] | from the name of a model to its folder |
 //! | [`loaded`] | a model with its tokenizer and an adapter |
 //! | [`team`] | a model with several adapters |
@@ -26,6 +27,7 @@
 mod allocator;
 mod arguments;
 mod child;
+mod cluster;
 mod commands;
 mod console;
 mod devices;

@@ -12,7 +12,7 @@ use std::{
 use serde_json::Value;
 use support::{
     Said,
-    experiment::{EXPERIMENT, prepare, train},
+    experiment::{EXPERIMENT, kill_in_the_middle, prepare, steps_so_far, train},
     pilot, run,
 };
 
@@ -196,32 +196,6 @@ fn a_used_folder_is_not_trained_into_again() {
         .failed(2, &["other settings"]);
 }
 
-/// Kills a run in the middle, behind some checkpoints, with a signal that cannot be caught.
-fn kill_in_the_middle(folder: &Path, out: &str) {
-    let mut child = train(folder, out)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("starts");
-    while metrics_so_far(folder, out) < 21 {
-        assert!(child.try_wait().expect("a state").is_none(), "ended early");
-        thread::sleep(Duration::from_millis(1));
-    }
-    child.kill().expect("killed");
-    child.wait().expect("ended");
-    assert!(
-        !folder.join(out).join("result.json").exists(),
-        "too fast to be killed in its middle"
-    );
-}
-
-fn metrics_so_far(folder: &Path, out: &str) -> usize {
-    let text = fs_err::read_to_string(folder.join(out).join("metrics.jsonl")).unwrap_or_default();
-    text.lines()
-        .filter(|line| line.contains("\"train\""))
-        .count()
-}
-
 #[test]
 fn a_killed_run_goes_on_to_the_same_bits() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -233,7 +207,7 @@ fn a_killed_run_goes_on_to_the_same_bits() {
         .replace("[train]", "[train]\nwarmup = 10\ngrad_clip = 1.0");
     fs_err::write(folder.join("experiment.toml"), longer).expect("written");
     run(&mut train(folder, "whole")).done();
-    kill_in_the_middle(folder, "killed");
+    kill_in_the_middle(&mut train(folder, "killed"), &folder.join("killed"));
     let said = run(train(folder, "killed").arg("--resume"));
     assert!(
         said.stderr.contains("going on behind step"),
@@ -265,7 +239,7 @@ fn an_interrupted_run_can_be_gone_on_with() {
         .stderr(Stdio::null())
         .spawn()
         .expect("starts");
-    while metrics_so_far(folder, "run") < 4 {
+    while steps_so_far(&folder.join("run")) < 4 {
         assert!(child.try_wait().expect("a state").is_none(), "ended early");
         thread::sleep(Duration::from_millis(1));
     }
@@ -295,7 +269,7 @@ fn a_run_of_a_comparison_ends_with_it() {
         .spawn()
         .expect("starts");
     let comparison = child.stdin.take().expect("a pipe");
-    while metrics_so_far(folder, "run") < 4 {
+    while steps_so_far(&folder.join("run")) < 4 {
         assert!(child.try_wait().expect("a state").is_none(), "ended early");
         thread::sleep(Duration::from_millis(1));
     }

@@ -13,6 +13,7 @@ use crate::{
     layers::{Experiment, Origins},
     run::BOOTSTRAP_SEED,
     search::SearchConfig,
+    shard::Shard,
     statistics::Bootstrap,
     survey::Survey,
 };
@@ -24,7 +25,8 @@ pub struct ExperimentConfig {
     /// Seed of everything that is drawn: initial values, order of the examples, splits.
     #[serde(default = "default_seed")]
     pub seed: u64,
-    /// Where tensors live: `auto` or the name of a device, as `pilot devices` lists them.
+    /// Where tensors live: `auto` or the name of a device, as `pilot devices` lists them; several, with commas between,
+    /// share every batch.
     #[serde(default = "default_device")]
     pub device: String,
     /// The pretrained model.
@@ -152,6 +154,8 @@ pub struct Comparison {
     pub few_shot: Vec<FewShot>,
     /// Ensembles of every method's runs.
     pub ensembles: Option<EnsemblesConfig>,
+    /// The part of it that is carried out here; without it, all.
+    pub shard: Option<Shard>,
     /// The methods in the order of the file.
     pub methods: IndexMap<String, MethodConfig>,
 }

@@ -3,14 +3,16 @@
 use std::{
     io::{BufRead, BufReader},
     path::PathBuf,
-    process::{Command, Stdio},
+    process::{Command, ExitStatus, Stdio},
 };
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    claim::Claim,
     error::CompareError,
     experiment::{AxisValues, ExperimentConfig},
+    files::write_whole,
     layers::Origins,
     result::RunResult,
     run::{ERROR_FILE, RESULT_FILE, RunObserver, RunOptions, read_result, run},
@@ -62,15 +64,17 @@ impl PlannedRun {
 
 /// Something that carries out runs. A run that was begun is gone on with.
 pub trait Launcher {
-    /// Carries out a run and waits for its end.
+    /// Carries out a run and waits for its end. It should end soon once `claim` is lost: what comes out then counts for
+    /// nothing.
     ///
     /// # Errors
     ///
     /// Why it failed, in words.
-    fn launch(&mut self, run: &PlannedRun) -> Result<RunResult, String>;
+    fn launch(&mut self, run: &PlannedRun, claim: &Claim) -> Result<RunResult, String>;
 }
 
-/// Carries out runs in this process. Memory that earlier runs left behind counts towards the peak of later ones.
+/// Carries out runs in this process, each to its end. Memory that earlier runs left behind counts towards the peak of
+/// later ones.
 pub struct InProcess<'a> {
     /// Finds models and devices.
     pub resolver: &'a dyn Resolver,
@@ -81,7 +85,7 @@ pub struct InProcess<'a> {
 }
 
 impl Launcher for InProcess<'_> {
-    fn launch(&mut self, planned: &PlannedRun) -> Result<RunResult, String> {
+    fn launch(&mut self, planned: &PlannedRun, _claim: &Claim) -> Result<RunResult, String> {
         let options = RunOptions {
             resolver: self.resolver,
             origins: self.origins,
@@ -97,8 +101,8 @@ impl Launcher for InProcess<'_> {
 /// Carries out each run in a process of its own, so that its peak of memory is its own too.
 ///
 /// The process that `command` describes has to call [`run`] on `resolved.toml` in the run's folder, to resume, and to
-/// leave its result there. Its standard input is a pipe that ends with this process, be it killed: a child that reads it
-/// need not go on as an orphan. The other streams are the command's business.
+/// leave its result there. Its standard input is a pipe that ends with this process, be it killed, or when the claim is
+/// lost: a child has to read it and to end with it. The other streams are the command's business.
 pub struct ChildProcess<F: FnMut(&PlannedRun) -> Command, H: FnMut(&str)> {
     /// The process for a run.
     pub command: F,
@@ -107,7 +111,7 @@ pub struct ChildProcess<F: FnMut(&PlannedRun) -> Command, H: FnMut(&str)> {
 }
 
 impl<F: FnMut(&PlannedRun) -> Command, H: FnMut(&str)> Launcher for ChildProcess<F, H> {
-    fn launch(&mut self, planned: &PlannedRun) -> Result<RunResult, String> {
+    fn launch(&mut self, planned: &PlannedRun, claim: &Claim) -> Result<RunResult, String> {
         let error_file = planned.folder.join(ERROR_FILE);
         // Of an earlier try.
         let _ = std::fs::remove_file(&error_file);
@@ -118,7 +122,9 @@ impl<F: FnMut(&PlannedRun) -> Command, H: FnMut(&str)> Launcher for ChildProcess
             .spawn()
             .map_err(|error| format!("{program} cannot be started: {error}"))?;
         // Waiting would close it.
-        let input = child.stdin.take();
+        if let Some(input) = child.stdin.take() {
+            claim.on_loss(move || drop(input));
+        }
         if let Some(errors) = child.stderr.take() {
             let lines = BufReader::new(errors).split(b'\n');
             // A pipe that breaks says no more; the process ends by itself.
@@ -129,16 +135,37 @@ impl<F: FnMut(&PlannedRun) -> Command, H: FnMut(&str)> Launcher for ChildProcess
         let status = child
             .wait()
             .map_err(|error| format!("{program} cannot be waited for: {error}"))?;
-        drop(input);
         if status.success() {
             let result = read_result(&planned.folder.join(RESULT_FILE));
             return result.map_err(|error: CompareError| error.to_string());
         }
         match std::fs::read_to_string(&error_file) {
             Ok(message) => Err(message.trim_end().to_owned()),
-            Err(_) => Err(format!(
-                "its process ended with {status}\nhint: signal 9 without anybody having sent it means that memory ran out"
-            )),
+            Err(_) => {
+                let message = format!(
+                    "its process ended with {status}\nhint: signal 9 without anybody having sent it means that memory ran out"
+                );
+                if !claim.is_lost() && !is_stopped(status) {
+                    // The process could not say so itself; other workers need not try.
+                    write_whole(&error_file, format!("{message}\n").as_bytes())
+                        .map_err(|error| format!("{message}\n{error}"))?;
+                }
+                Err(message)
+            }
         }
     }
+}
+
+/// Whether somebody wanted a process to stop, who may want it to go on later.
+#[cfg(unix)]
+fn is_stopped(status: ExitStatus) -> bool {
+    /// SIGHUP, SIGINT and SIGTERM, the same on every Unix.
+    const STOPS: [i32; 3] = [1, 2, 15];
+    let signal = std::os::unix::process::ExitStatusExt::signal(&status);
+    signal.is_some_and(|signal| STOPS.contains(&signal))
+}
+
+#[cfg(not(unix))]
+fn is_stopped(_status: ExitStatus) -> bool {
+    false
 }

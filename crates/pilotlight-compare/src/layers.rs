@@ -200,6 +200,7 @@ impl Layers {
             shots: baselines.shots(),
             few_shot: Vec::new(),
             ensembles,
+            shard: None,
             methods,
         })
     }

@@ -13,6 +13,7 @@
 //! | [`survey`], [`arithmetic`] | what runs compute, before they are run |
 //! | [`budget`] | equal steps, or equal computation, for every method |
 //! | [`mod@plan`] | which runs a comparison consists of |
+//! | [`claim`], [`shard`] | which of several workers, or machines, does a run |
 //! | [`standing`] | how far a comparison has got; [`estimate`]: what the rest will take |
 //! | [`ensembles`] | runs of several seeds that answer together |
 //! | [`search`] | the same search for every method's learning rate |
@@ -44,6 +45,7 @@ pub mod base;
 mod baseline;
 pub mod bench;
 pub mod budget;
+pub mod claim;
 mod delimited;
 pub mod embedded;
 pub mod ensembles;
@@ -66,16 +68,19 @@ pub mod report;
 pub mod result;
 pub mod run;
 pub mod search;
+pub mod shard;
 pub mod sources;
 pub mod standing;
 pub mod statistics;
 mod subject;
 pub mod survey;
 pub mod table;
+mod turn;
 pub mod vocabulary;
 
 pub use base::Base;
 pub use budget::Budget;
+pub use claim::{Claim, Worker};
 pub use ensembles::{EnsembleConfig, EnsemblesConfig};
 pub use error::{CompareError, Problem, Problems};
 pub use estimate::{Estimate, Estimates, Evidence};
@@ -93,6 +98,7 @@ pub use report::Report;
 pub use result::RunResult;
 pub use run::{RunObserver, RunOptions, Stage, Unwatched, run};
 pub use search::{ChooseBy, Chosen, SearchConfig, Validation};
+pub use shard::Shard;
 pub use sources::{ModelSource, Resolver};
 pub use standing::{Ended, Standing};
 pub use survey::{Survey, Work};

@@ -1,8 +1,14 @@
 //! Several methods, each with several seeds, on the same task.
 
-use std::path::Path;
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
 
 use crate::{
+    claim::{self, Worker},
     error::CompareError,
     experiment::Comparison,
     files::write_whole,
@@ -13,8 +19,11 @@ use crate::{
     result::RunResult,
     run::RESOLVED_FILE,
     search::Validation,
-    standing::Ended,
+    turn::{Turn, Turns},
 };
+
+/// Between two looks at runs that other workers carry out.
+const PAUSE: Duration = Duration::from_secs(5);
 
 /// What a comparison is doing.
 #[derive(Debug)]
@@ -47,19 +56,44 @@ pub enum CompareEvent<'a> {
         /// Why.
         message: &'a str,
     },
+    /// Another worker has taken over a run that this one carried out, and was not heard of for too long.
+    Lost {
+        /// The run.
+        run: &'a PlannedRun,
+    },
+    /// Other workers carry out all runs that have not ended.
+    Wait {
+        /// How many these are.
+        n_runs: usize,
+    },
 }
 
 /// How a comparison is carried out, beyond its settings.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CompareOptions {
     /// Whether runs that failed before are done again.
     pub retry: bool,
     /// The command that the user asked for it by, for the report.
     pub command: Option<String>,
+    /// How long a run stays that of a worker that is not heard of; the same for all workers that share the folder.
+    pub claim_lifetime: Duration,
+}
+
+impl Default for CompareOptions {
+    fn default() -> Self {
+        Self {
+            retry: false,
+            command: None,
+            claim_lifetime: claim::LIFETIME,
+        }
+    }
 }
 
 /// Carries out all runs of a comparison that have not ended yet, and [writes](Report::write) the report on them into
 /// `out`.
+///
+/// Others may do the same with the same comparison in the same folder, in processes of this or of other machines: each run
+/// is done by [one of them](crate::claim), and each of them writes the same report.
 ///
 /// A run that fails does not keep the others from being done; it is reported at the end. One that failed before is
 /// reported again, and done again only if `options` say so; a trial that failed is reported where all of them did.
@@ -74,13 +108,13 @@ pub fn compare(
     launcher: &mut dyn Launcher,
     observe: &mut dyn FnMut(&CompareEvent<'_>),
 ) -> Result<Report, CompareError> {
+    let turns = Turns::new(Worker::new(options.claim_lifetime), out, options.retry)?;
     let mut known = Known::default();
-    let mut finished: Vec<FinishedRun> = Vec::new();
-    let mut failed: Vec<(PlannedRun, String)> = Vec::new();
-    let mut n_planned = 0;
+    let mut ended: HashMap<PathBuf, Result<FinishedRun, String>> = HashMap::new();
+    let (mut n_planned, mut n_awaited) = (0, 0);
     let about = About::new(comparison, options.command);
     let mut stored = StoredComparison::default();
-    loop {
+    let plan = loop {
         // What the trials have chosen is known behind them.
         let plan = plan(comparison, out, &known);
         if plan.runs.len() > n_planned {
@@ -92,68 +126,73 @@ pub fn compare(
             now.write(out)?;
             stored = now;
         }
-        let Some(run) = plan.next(&known).cloned() else {
-            break;
-        };
-        let before = match Ended::read(&run.folder)? {
-            Some(Ended::Failed(_)) if options.retry => None,
-            before => before,
-        };
-        observe(&CompareEvent::Run {
-            run: &run,
-            number: 1 + finished.len() + failed.len(),
+        let begin = |run, before| CompareEvent::Run {
+            run,
+            number: 1 + ended.len(),
             n_runs: plan.n_runs(),
-            before: before.as_ref().map(Ended::outcome),
-        });
-        let result = match before {
-            Some(Ended::Finished(result)) => Ok(*result),
-            Some(Ended::Failed(message)) => Err(message),
-            None => {
-                prepare(&run)?;
-                launcher.launch(&run)
+            before,
+        };
+        let (run, result) = match turns.next(&plan, &known)? {
+            Turn::Over => break plan,
+            Turn::Wait(n_runs) => {
+                if n_runs != n_awaited {
+                    observe(&CompareEvent::Wait { n_runs });
+                    n_awaited = n_runs;
+                }
+                thread::sleep(PAUSE.min(options.claim_lifetime / 10));
+                continue;
+            }
+            Turn::Ended(run, before) => {
+                observe(&begin(run, Some(before.outcome())));
+                (run, before.into_result())
+            }
+            Turn::Mine(run, claim) => {
+                observe(&begin(run, None));
+                write_whole(&run.folder.join(RESOLVED_FILE), settings(run).as_bytes())?;
+                let result = launcher.launch(run, &claim);
+                if claim.is_lost() {
+                    observe(&CompareEvent::Lost { run });
+                    continue;
+                }
+                (run, result)
             }
         };
+        n_awaited = 0;
         let read =
             |result| FinishedRun::read(run.clone(), result).map_err(|error| error.to_string());
-        match result.and_then(read) {
+        let result = result.and_then(read);
+        let (event, outcome) = match &result {
             Ok(done) => {
-                observe(&CompareEvent::Done {
-                    run: &run,
-                    result: &done.result,
-                });
-                let validation = Validation::of(&done.result);
-                known.insert(run.folder, Outcome::Finished(validation));
-                finished.push(done);
+                let result = &done.result;
+                let outcome = Outcome::Finished(Validation::of(result));
+                (CompareEvent::Done { run, result }, outcome)
             }
-            Err(message) => {
-                observe(&CompareEvent::Failed {
-                    run: &run,
-                    message: &message,
+            Err(message) => (CompareEvent::Failed { run, message }, Outcome::Failed),
+        };
+        observe(&event);
+        known.insert(run.folder.clone(), outcome);
+        ended.insert(run.folder.clone(), result);
+    };
+    let (mut finished, mut failures) = (Vec::new(), Vec::new());
+    // In the order of the plan, which is the same for all workers.
+    for run in plan.runs {
+        let is_trial = run.kind == RunKind::Trial;
+        match ended.remove(&run.folder) {
+            // Trials are not tested.
+            Some(Ok(done)) if !is_trial => finished.push(done),
+            // Among learning rates one may be too high: that is what trials are for.
+            Some(Err(message)) if !is_trial || !stored.chosen.iter().any(|it| it.is_of(&run)) => {
+                failures.push(Failure {
+                    method: run.title(),
+                    seed: run.config.seed,
+                    folder: run.folder,
+                    message,
                 });
-                known.insert(run.folder.clone(), Outcome::Failed);
-                failed.push((run, message));
             }
+            _ => {}
         }
     }
-    // Trials are not tested.
-    finished.retain(|run| run.planned.kind != RunKind::Trial);
-    // Among learning rates one may be too high: that is what trials are for.
-    let is_chosen = |run: &PlannedRun| stored.chosen.iter().any(|chosen| chosen.is_of(run));
-    failed.retain(|(run, _)| run.kind != RunKind::Trial || !is_chosen(run));
-    let failures = failed.into_iter().map(|(run, message)| Failure {
-        method: run.title(),
-        seed: run.config.seed,
-        folder: run.folder,
-        message,
-    });
-    let report = Report::new(about, stored.chosen, &finished, failures.collect());
+    let report = Report::new(about, stored.chosen, &finished, failures);
     report.write(&finished, out)?;
     Ok(report)
-}
-
-/// Makes the folder of a run with its settings in it.
-fn prepare(run: &PlannedRun) -> Result<(), CompareError> {
-    let folder = &run.folder;
-    std::fs::create_dir_all(folder).map_err(|source| CompareError::file(folder, source))?;
-    write_whole(&folder.join(RESOLVED_FILE), settings(run).as_bytes())
 }

@@ -61,11 +61,6 @@ impl Known {
 }
 
 impl Plan {
-    /// The first run that can be carried out and has not ended.
-    pub fn next(&self, known: &Known) -> Option<&PlannedRun> {
-        self.runs.iter().find(|run| known.of(&run.folder).is_none())
-    }
-
     /// Number of runs, those that wait included.
     pub fn n_runs(&self) -> usize {
         self.runs.len() + self.waiting.len()
@@ -74,6 +69,8 @@ impl Plan {
 
 /// The runs of a comparison: the baselines first, then every method at every point with the first seed, with the
 /// second, and so on, so that what is done first is a table already. Trials of learning rates come before the method.
+///
+/// Of a comparison with a [shard](crate::Shard) these are the runs of that part.
 ///
 /// All runs have the same data: those that the first seed draws, unless `data.seed` says otherwise.
 pub fn plan(comparison: &Comparison, out: &Path, known: &Known) -> Plan {
@@ -129,7 +126,12 @@ pub fn plan(comparison: &Comparison, out: &Path, known: &Known) -> Plan {
         let method = &comparison.methods[name];
         planner.ensembles(name, method, &method.points[index], &members);
     }
-    planner.plan
+    let mut plan = planner.plan;
+    if let Some(shard) = comparison.shard {
+        let belong_together = comparison.search.is_some() || comparison.ensembles.is_some();
+        shard.choose_from(&mut plan, belong_together);
+    }
+    plan
 }
 
 struct Planner<'a> {

@@ -8,9 +8,9 @@ mod watch;
 
 use std::{path::Path, time::Instant};
 
-use burn::module::Module;
+use burn::{module::Module, tensor::Device};
 use pilotlight_data::{Split, Target, TaskData};
-use pilotlight_train::{Job, Outcome, RunFolder, SplitName, Tuned, train};
+use pilotlight_train::{Job, Outcome, RunFolder, SplitName, Tuned, train_with};
 use pilotlight_tuners::TunerConfig;
 
 use crate::{
@@ -129,11 +129,10 @@ impl Run<'_> {
         let config = self.config;
         let start = Instant::now();
         observer.stage(Stage::Load);
-        let device = self
-            .options
-            .resolver
-            .device(&config.device, config.base.dtype)?;
-        let base = Base::load(&config.base, config.seed, self.options.resolver, &device)?;
+        let resolver = self.options.resolver;
+        let device = resolver.device(&config.device, config.base.dtype)?;
+        let helpers = resolver.helpers(&config.device, config.base.dtype)?;
+        let base = Base::load(&config.base, config.seed, resolver, &device)?;
         self.seconds.load = start.elapsed().as_secs_f64();
 
         observer.stage(Stage::Prepare);
@@ -160,7 +159,7 @@ impl Run<'_> {
         let (source, family) = (source.clone(), (*family).to_owned());
         // Trained parameters are copies: with the base's own beside them, training would seem to need more memory.
         drop(base);
-        let (outcome, watch, peak_memory_bytes) = self.train(tuned, &data, observer)?;
+        let (outcome, watch, peak_memory_bytes) = self.train(tuned, &data, &helpers, observer)?;
 
         observer.stage(Stage::Test);
         let testing = Instant::now();
@@ -256,6 +255,7 @@ impl Run<'_> {
         &self,
         tuned: Tuned,
         data: &TaskData,
+        helpers: &[Device],
         observer: &mut dyn RunObserver,
     ) -> Result<(Outcome, Watch, Option<u64>), CompareError> {
         let config = self.config;
@@ -282,7 +282,7 @@ impl Run<'_> {
             resume: self.options.resume,
             observer: &mut watch.in_front_of(observer),
         };
-        let outcome = train(tuned, job)?;
+        let outcome = train_with(tuned, job, helpers)?;
         let peak = memory::peak_bytes().filter(|_| is_reset);
         Ok((outcome, watch, peak))
     }

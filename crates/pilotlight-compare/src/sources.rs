@@ -26,12 +26,20 @@ pub trait Resolver {
     /// Why there is no such model, as a message with a hint.
     fn model(&self, name: &str) -> Result<PathBuf, CompareError>;
 
-    /// The device of a name such as `auto` or `cpu`, without autodiff, on which a base of `precision` is to be loaded.
+    /// The first device of `names`, such as `auto`, `cpu` or `cuda:0,cuda:1`, without autodiff, on which a base of
+    /// `precision` is to be loaded.
     ///
     /// # Errors
     ///
     /// Why it cannot be used, or that it does not compute in `precision` ([`Device::supports_dtype`]).
-    fn device(&self, name: &str, precision: Precision) -> Result<Device, CompareError>;
+    fn device(&self, names: &str, precision: Precision) -> Result<Device, CompareError>;
+
+    /// The devices behind the first, among which every batch is shared too.
+    ///
+    /// # Errors
+    ///
+    /// As for [`device`](Self::device), or that `names` do not go together.
+    fn helpers(&self, names: &str, precision: Precision) -> Result<Vec<Device>, CompareError>;
 }
 
 /// Where a model comes from.

@@ -42,6 +42,14 @@ impl Ended {
         }
     }
 
+    /// What came out, or why nothing did.
+    pub(crate) fn into_result(self) -> Result<RunResult, String> {
+        match self {
+            Self::Finished(result) => Ok(*result),
+            Self::Failed(message) => Err(message),
+        }
+    }
+
     /// The same without its details.
     pub fn outcome(&self) -> Outcome {
         match self {

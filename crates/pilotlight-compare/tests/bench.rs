@@ -84,6 +84,9 @@ fn steps_multiply_what_pytorch_counts() {
         fn device(&self, name: &str, _precision: Precision) -> Result<Device, CompareError> {
             panic!("{name} is given")
         }
+        fn helpers(&self, names: &str, _precision: Precision) -> Result<Vec<Device>, CompareError> {
+            panic!("{names} is given")
+        }
     }
     let first = document("first.json");
     let expected = json_of(&golden("expected.json"));

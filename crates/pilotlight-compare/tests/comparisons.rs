@@ -6,9 +6,9 @@ use std::process::{Command, Stdio};
 
 use common::{Local, Workshop};
 use pilotlight_compare::{
-    ChildProcess, CompareEvent, CompareOptions, Comparison, InProcess, Known, Launcher, Layers,
-    PlannedRun, Report, RunResult, Unwatched, compare, layers::Origins, plan, presets::PRESETS,
-    table::Standing,
+    ChildProcess, Claim, CompareEvent, CompareOptions, Comparison, InProcess, Known, Launcher,
+    Layers, PlannedRun, Report, RunResult, Unwatched, Worker, claim::LIFETIME, compare,
+    layers::Origins, plan, presets::PRESETS, table::Standing,
 };
 
 const METHODS: &str = r#"
@@ -31,6 +31,7 @@ train.learning_rate = 1e-3
 const ONCE: CompareOptions = CompareOptions {
     retry: false,
     command: None,
+    claim_lifetime: LIFETIME,
 };
 
 fn comparison(workshop: &Workshop) -> Comparison {
@@ -43,7 +44,7 @@ fn comparison(workshop: &Workshop) -> Comparison {
 struct Idle;
 
 impl Launcher for Idle {
-    fn launch(&mut self, run: &PlannedRun) -> Result<RunResult, String> {
+    fn launch(&mut self, run: &PlannedRun, _claim: &Claim) -> Result<RunResult, String> {
         Err(format!("{} was launched", run.label))
     }
 }
@@ -165,7 +166,7 @@ fn finished_runs_are_kept_and_failed_ones_reported() {
     assert_eq!(report_again.expect("a report"), report);
     let retry = CompareOptions {
         retry: true,
-        command: None,
+        ..ONCE
     };
     let retried = compare(&comparison, &out, retry, &mut Idle, &mut |_| {}).expect("a report");
     let failed = retried.failures.iter();
@@ -213,6 +214,8 @@ fn a_process_that_fails_says_why() {
     );
     let run = plan.runs.into_iter().next().expect("a run");
     std::fs::create_dir_all(&run.folder).expect("made");
+    let claim = Worker::new(LIFETIME).claim(&run.folder);
+    let claim = claim.expect("readable").expect("nobody else is there");
     let mut heard = Vec::new();
     let mut fails = |script: &str| {
         let mut launcher = ChildProcess {
@@ -224,7 +227,7 @@ fn a_process_that_fails_says_why() {
             },
             hear: |line: &str| heard.push(line.to_owned()),
         };
-        launcher.launch(&run).expect_err("it fails")
+        launcher.launch(&run, &claim).expect_err("it fails")
     };
     assert_eq!(fails("echo the reason > error.txt; exit 1"), "the reason");
     assert!(fails("kill -9 $$").contains("memory"));

@@ -1,6 +1,7 @@
 //! `pilot compare`: several methods on the same task.
 
 mod dry_run;
+mod job;
 mod live;
 
 use std::{
@@ -8,20 +9,22 @@ use std::{
     env,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    time::Duration,
 };
 
 use clap::Args;
 use comfy_table::{Table as Grid, presets};
 use pilotlight_compare::{
-    ChildProcess, CompareOptions, Comparison, Estimates, PlannedRun, Report, Standing, Survey,
-    compare, presets::PRESETS,
+    ChildProcess, CompareOptions, Comparison, Estimates, PlannedRun, Report, Shard, Standing,
+    Survey, claim::LIFETIME, compare, presets::PRESETS,
 };
 use serde_json::json;
 
 use self::live::Live;
 use crate::{
+    cluster::{Cluster, Job, shell},
     console::{Console, Output},
-    devices::DeviceChoice,
+    devices::DeviceList,
     experiments::{Machine, RawSettings, layers},
     failure::Failure,
     results,
@@ -36,13 +39,15 @@ const DEFAULT: &str = "default";
 Without an argument a small model and a small data set inside this program are used: nothing is downloaded.
 Every run has a process and a folder of its own; runs that are finished are not done again. The folder gets \
 report.html, report.md, figures/, results.csv, results.json and table.tex; `pilot report` makes them again.
+The same command, given several times at once on one folder, shares the runs out: docs/distributed.md.
 
 Examples:
   pilot compare
   pilot compare --list
   pilot compare methods --only lora,dora,ia3
   pilot compare smollm2-sentences --out runs/sentences
-  pilot compare comparison.toml --set seeds=[1,2,3]")]
+  pilot compare comparison.toml --set seeds=[1,2,3]
+  pilot compare comparison.toml --emit slurm --workers 8 > job.sh")]
 pub(crate) struct RawCompare {
     /// Experiment file with methods, or the name of a preset
     #[arg(value_name = "FILE|PRESET")]
@@ -62,6 +67,20 @@ pub(crate) struct RawCompare {
     /// Do runs that failed again; without it they are reported again
     #[arg(long)]
     retry: bool,
+    /// Do a part of the runs, such as 2/5 for the second of five, where machines share no folder
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
+    /// Print a job for a cluster, of workers that run this command on a folder they share, and do no run
+    #[arg(long, value_name = "CLUSTER", conflicts_with_all = ["list", "dry_run", "json"])]
+    emit: Option<Cluster>,
+    /// How many workers the job has
+    #[arg(long, value_name = "N", requires = "emit", default_value_t = 4)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    workers: u32,
+    /// Seconds for which a run stays that of a worker that is not heard of
+    #[arg(long, hide = true, env = "PILOT_CLAIM_SECONDS", default_value_t = LIFETIME.as_secs())]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    claim_seconds: u64,
     #[command(flatten)]
     settings: RawSettings,
     /// Print the report, or the list of the runs, as JSON
@@ -73,6 +92,8 @@ pub(crate) struct RawCompare {
 pub(crate) enum Compare {
     /// The presets are listed.
     List { json: bool },
+    /// A job that compares methods is printed.
+    Emit(Cluster, Job),
     /// Methods are compared.
     Methods(Box<Methods>),
 }
@@ -82,27 +103,37 @@ pub(crate) struct Methods {
     comparison: Comparison,
     out: PathBuf,
     dry_run: bool,
-    retry: bool,
+    options: CompareOptions,
     json: bool,
 }
 
 impl Compare {
-    pub(crate) fn new(raw: &RawCompare, device: Option<DeviceChoice>) -> Result<Self, Failure> {
+    pub(crate) fn new(raw: &RawCompare, device: Option<DeviceList>) -> Result<Self, Failure> {
         if raw.list {
             return Ok(Self::List { json: raw.json });
         }
         let layers = layers(raw.what.as_deref().unwrap_or(DEFAULT))?;
-        let layers = raw.settings.on(layers, device);
-        let comparison = chosen(layers.comparison()?, &raw.only)?;
+        let layers = raw.settings.on(layers, device.clone());
+        let mut comparison = chosen(layers.comparison()?, &raw.only)?;
+        comparison.shard = raw.shard;
         let out = raw
             .out
             .clone()
             .unwrap_or_else(|| Path::new("runs").join(&comparison.name));
+        if let Some(cluster) = raw.emit {
+            let file = layers.file.as_deref();
+            let job = raw.job(comparison.name, file, &out, device.as_ref())?;
+            return Ok(Self::Emit(cluster, job));
+        }
         Ok(Self::Methods(Box::new(Methods {
             comparison,
             out,
             dry_run: raw.dry_run,
-            retry: raw.retry,
+            options: CompareOptions {
+                retry: raw.retry,
+                command: Some(typed(env::args())),
+                claim_lifetime: Duration::from_secs(raw.claim_seconds),
+            },
             json: raw.json,
         })))
     }
@@ -110,6 +141,11 @@ impl Compare {
     pub(crate) fn run(self, console: &Console) -> Result<(), Failure> {
         match self {
             Self::List { json } => list(json, console),
+            Self::Emit(cluster, job) => {
+                let mut output = Output::open();
+                output.text(&cluster.script(&job)?)?;
+                output.flush()
+            }
             Self::Methods(methods) => methods.run(console),
         }
     }
@@ -126,11 +162,22 @@ impl Methods {
             estimates.learn(run, result);
         }
         if self.dry_run {
-            return dry_run::show(&standing, &estimates, self.retry, self.json, console);
+            return dry_run::show(
+                &standing,
+                &estimates,
+                self.options.retry,
+                self.json,
+                console,
+            );
         }
         let report = self.compare(estimates, console)?;
         results::report(&report, self.json, console)?;
         console.note(&format!("written to {}", self.out.display()));
+        if let Some(shard) = self.comparison.shard {
+            console.note(&format!(
+                "this is part {shard}: `pilot report DIR DIR ... --out DIR` puts all parts together"
+            ));
+        }
         match report.failures.as_slice() {
             [] => Ok(()),
             [first, rest @ ..] => Err(Failure::run(format!(
@@ -174,10 +221,7 @@ impl Methods {
         Ok(compare(
             &self.comparison,
             &self.out,
-            CompareOptions {
-                retry: self.retry,
-                command: Some(typed(env::args())),
-            },
+            self.options.clone(),
             &mut launcher,
             &mut |event| live.borrow_mut().event(event),
         )?)
@@ -188,15 +232,9 @@ impl Methods {
 fn typed(mut arguments: impl Iterator<Item = String>) -> String {
     // Where this program lies is nobody's business.
     arguments.next();
-    let is_plain =
-        |character: char| character.is_ascii_alphanumeric() || "-_./=:,@%+".contains(character);
-    let quoted = |argument: String| match !argument.is_empty() && argument.chars().all(is_plain) {
-        true => argument,
-        false => format!("'{}'", argument.replace('\'', "'\\''")),
-    };
     let words = ["pilot".to_owned()]
         .into_iter()
-        .chain(arguments.map(quoted));
+        .chain(arguments.map(|word| shell(&word)));
     words.collect::<Vec<_>>().join(" ")
 }
 

@@ -4,7 +4,7 @@ mod show;
 
 use clap::{Args, Subcommand};
 
-use crate::{console::Console, devices::DeviceChoice, failure::Failure};
+use crate::{console::Console, devices::DeviceList, failure::Failure};
 
 /// Look at the data of an experiment
 #[derive(Debug, Args)]
@@ -21,7 +21,7 @@ enum RawDataCommand {
 /// Does what was asked.
 pub(crate) fn run(
     raw: &RawData,
-    device: Option<DeviceChoice>,
+    device: Option<DeviceList>,
     console: &Console,
 ) -> Result<(), Failure> {
     match &raw.command {

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::{
     console::{Console, Output},
-    devices::DeviceChoice,
+    devices::DeviceList,
     experiments::{Machine, RawExperiment},
     failure::Failure,
     loaded::{adapter_folder, bare},
@@ -89,7 +89,7 @@ impl SplitChoice {
 }
 
 impl Eval {
-    pub(crate) fn new(raw: &RawEval, device: Option<DeviceChoice>) -> Result<Self, Failure> {
+    pub(crate) fn new(raw: &RawEval, device: Option<DeviceList>) -> Result<Self, Failure> {
         let given = raw.adapter.iter().map(|given| adapter_folder(given));
         let mut adapters: Vec<PathBuf> = given.collect::<Result<_, _>>()?;
         if let (true, Some(run)) = (adapters.is_empty(), raw.experiment.run()) {
@@ -206,7 +206,7 @@ impl Eval {
 }
 
 /// The settings; which of several methods' must be said.
-fn experiment(raw: &RawExperiment, device: Option<DeviceChoice>) -> Result<Experiment, Failure> {
+fn experiment(raw: &RawExperiment, device: Option<DeviceList>) -> Result<Experiment, Failure> {
     let layers = raw.layers(device)?;
     layers.experiment(raw.method()).map_err(|error| match error {
         CompareError::Methods { names } => Failure::input(format!(

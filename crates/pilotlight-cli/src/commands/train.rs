@@ -9,7 +9,7 @@ use pilotlight_tuners::adapter_files::is_for_peft;
 use crate::{
     child::end_with_parent,
     console::{Console, Output},
-    devices::DeviceChoice,
+    devices::DeviceList,
     experiments::{Machine, RawExperiment, alone},
     failure::Failure,
     progress::RunProgress,
@@ -54,7 +54,7 @@ pub(crate) struct Train {
 }
 
 impl Train {
-    pub(crate) fn new(raw: RawTrain, device: Option<DeviceChoice>) -> Result<Self, Failure> {
+    pub(crate) fn new(raw: RawTrain, device: Option<DeviceList>) -> Result<Self, Failure> {
         let experiment = match raw.of_comparison {
             true => alone(raw.experiment.file().to_owned()).experiment(None)?,
             false => raw.experiment.read(device)?,

@@ -1,6 +1,11 @@
 //! An experiment on the tiny model.
 
-use std::{path::Path, process::Command};
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+    thread,
+    time::Duration,
+};
 
 use super::{model::tiny_model, pilot};
 
@@ -53,4 +58,28 @@ pub(crate) fn train(folder: &Path, out: &str) -> Command {
     let mut command = pilot(folder);
     command.args(["train", "experiment.toml", "--out", out]);
     command
+}
+
+/// Kills a run of many steps in the middle, behind some checkpoints, with a signal that cannot be caught.
+pub(crate) fn kill_in_the_middle(command: &mut Command, run: &Path) {
+    let command = command.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().expect("starts");
+    while steps_so_far(run) < 21 {
+        assert!(child.try_wait().expect("a state").is_none(), "ended early");
+        thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().expect("killed");
+    child.wait().expect("ended");
+    assert!(
+        !run.join("result.json").exists(),
+        "too fast to be killed in its middle"
+    );
+}
+
+/// Training steps that the metrics of a run tell of.
+pub(crate) fn steps_so_far(run: &Path) -> usize {
+    let text = fs_err::read_to_string(run.join("metrics.jsonl")).unwrap_or_default();
+    text.lines()
+        .filter(|line| line.contains("\"train\""))
+        .count()
 }

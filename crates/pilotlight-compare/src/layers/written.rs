@@ -12,7 +12,7 @@ use crate::error::{Problem, Problems};
 pub(super) const PREFIX: &str = "PILOT_";
 
 /// Variables with this prefix that are not settings.
-pub(super) const OTHER_VARIABLES: &[&str] = &["PILOT_CACHE", "PILOT_DATA"];
+pub(super) const OTHER_VARIABLES: &[&str] = &["PILOT_CACHE", "PILOT_CLAIM_SECONDS", "PILOT_DATA"];
 
 /// The layer of `--set key=value` arguments. Values are TOML; a single word needs no quotes.
 pub(super) fn assignments(arguments: &[String], problems: &mut Problems) -> Map<String, Value> {

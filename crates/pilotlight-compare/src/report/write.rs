@@ -69,7 +69,11 @@ fn remove_old(folder: &Path, figures: &[Figure]) -> Result<(), CompareError> {
                 .is_some_and(|name| name == figure.name.as_str())
         };
         if is_picture && !figures.iter().any(is_known) {
-            std::fs::remove_file(&path).map_err(|error| CompareError::file(&path, error))?;
+            match std::fs::remove_file(&path) {
+                // Another worker has done it.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                removed => removed.map_err(|error| CompareError::file(&path, error))?,
+            }
         }
     }
     Ok(())

@@ -41,8 +41,12 @@ impl Resolver for Local {
         })
     }
 
-    fn device(&self, _name: &str, _precision: Precision) -> Result<Device, CompareError> {
+    fn device(&self, _names: &str, _precision: Precision) -> Result<Device, CompareError> {
         Ok(Device::default())
+    }
+
+    fn helpers(&self, names: &str, _precision: Precision) -> Result<Vec<Device>, CompareError> {
+        Ok(vec![Device::default(); names.matches(',').count()])
     }
 }
 

@@ -9,7 +9,7 @@ mod search;
 
 use common::{Local, Workshop};
 use pilotlight_compare::{
-    Comparison, InProcess, Known, Launcher, PlannedRun, Report, RunKind, RunResult, Survey,
+    Claim, Comparison, InProcess, Known, Launcher, PlannedRun, Report, RunKind, RunResult, Survey,
     Unwatched, compare, layers::Origins, plan,
 };
 
@@ -44,7 +44,7 @@ struct Recorder {
 }
 
 impl Launcher for Recorder {
-    fn launch(&mut self, run: &PlannedRun) -> Result<RunResult, String> {
+    fn launch(&mut self, run: &PlannedRun, claim: &Claim) -> Result<RunResult, String> {
         let seed = run.config.seed;
         self.launched.push(format!("{}, seed {seed}", run.title()));
         let mut launcher = InProcess {
@@ -52,7 +52,7 @@ impl Launcher for Recorder {
             origins: &Origins::default(),
             observer: &mut Unwatched,
         };
-        launcher.launch(run)
+        launcher.launch(run, claim)
     }
 }
 

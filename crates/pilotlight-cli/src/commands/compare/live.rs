@@ -91,6 +91,13 @@ impl<'a> Live<'a> {
             } => self.begin(run, *number, *n_runs, *before),
             CompareEvent::Done { run, result } => self.done(run, result),
             CompareEvent::Failed { run, message } => self.failed(run, message),
+            CompareEvent::Lost { .. } => self.bars.suspend(|| {
+                self.console.warn(&format!(
+                    "{} was taken over by another worker, which had not heard of this one for too long",
+                    self.current
+                ));
+            }),
+            CompareEvent::Wait { n_runs } => self.wait(*n_runs),
             _ => {}
         }
     }
@@ -134,6 +141,14 @@ impl<'a> Live<'a> {
                 let strong = self.console.error_style().strong(&self.current);
                 self.console.note(&format!("{strong}{left}"));
             }
+        }
+    }
+
+    fn wait(&mut self, n_runs: usize) {
+        let state = format!("waiting for {n_runs} of the runs, which other workers carry out");
+        match self.console.draws() {
+            true => self.footer.set_message(state),
+            false => self.console.note(&state),
         }
     }
 

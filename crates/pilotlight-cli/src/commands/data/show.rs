@@ -12,7 +12,7 @@ use serde_json::{Map, json};
 use crate::{
     commands::eval::SplitChoice,
     console::{Console, Output, Style},
-    devices::DeviceChoice,
+    devices::DeviceList,
     experiments::{Machine, RawExperiment},
     failure::Failure,
     results::visible,
@@ -77,7 +77,7 @@ enum Slot {
 }
 
 impl Show {
-    pub(crate) fn new(raw: &RawShow, device: Option<DeviceChoice>) -> Result<Self, Failure> {
+    pub(crate) fn new(raw: &RawShow, device: Option<DeviceList>) -> Result<Self, Failure> {
         Ok(Self {
             experiment: raw.experiment.read(device)?,
             split: raw.split,
