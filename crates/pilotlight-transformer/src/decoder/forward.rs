@@ -21,9 +21,9 @@ impl Decoder {
         let prefixes = self.prefixes(embedded.rows.len(), tuner);
         // What has a prefix in front of it is not untouched.
         if prefixes.iter().all(Option::is_none)
-            && let Some(untouched) = self.untouched(&embedded, tuner)
+            && let Some(first_part) = self.first_part(rows, &embedded, tuner)
         {
-            return self.forward_in_two_parts(embedded, untouched, tuner);
+            return self.forward_in_two_parts(embedded, first_part, tuner);
         }
         let Embedded { embeddings, rows } = embedded;
         let mut past = Past::prefixes(prefixes);

@@ -1,4 +1,5 @@
-//! What a tuner leaves alone is run without gradients, and nobody sees the difference.
+//! What a tuner leaves alone is run without gradients, and once where it is the same in all rows; nobody sees the
+//! difference.
 
 use pilotlight_core::EmbeddedRow;
 
@@ -179,6 +180,49 @@ fn where_gradients_or_nothing_flows_all_is_run_at_once() {
         GradientsParams::from_module(&mut gradients, &trained).len(),
         1
     );
+}
+
+/// Rows that begin with the same `n_first` tokens.
+fn rows_behind(n_first: u32, lens: &[u32]) -> Vec<TokenRow> {
+    let row = |len: &u32| {
+        let own = (0..*len).map(|token| 3 + (token * 5 + len) % 30);
+        TokenRow::new(
+            (0..n_first)
+                .map(|token| 3 + token * 11 % 30)
+                .chain(own)
+                .collect(),
+        )
+    };
+    lens.iter().map(row).collect()
+}
+
+#[test]
+fn the_same_first_tokens_of_all_rows_are_run_once() {
+    let device = Device::default();
+    for case in CASES {
+        let model = model(case, &device);
+        for (place, _) in &PLACES[..4] {
+            for lens in [&[4, 1, 9, 2, 6], &[3, 3, 0, 3, 3]] {
+                let rows = rows_behind(20, lens);
+                let [whole, parts] = [false, true].map(|tells| Prompt::new(&model, *place, tells));
+                let expected = all_states(&model, &rows, &whole);
+                let states = all_states(&model, &rows, &parts);
+                assert!(parts.seen() < whole.seen(), "{case}");
+                for (states, expected) in states.into_iter().zip(expected) {
+                    assert_close(states, expected, 1e-5);
+                }
+            }
+        }
+        // A token that is not the same, and one row alone.
+        let mut rows = rows_behind(20, &[4, 1, 9, 2, 6]);
+        rows[2].ids[0] += 1;
+        for rows in [&rows[..], &rows[..1]] {
+            let prompt = Prompt::new(&model, PLACES[0].0, true);
+            model.forward(rows, &prompt);
+            let longest = rows.iter().map(|row| row.ids.len()).max();
+            assert_eq!(prompt.seen(), longest.map(|len| len + 2), "{case}");
+        }
+    }
 }
 
 #[test]
