@@ -82,7 +82,44 @@ fn add(settings: &mut Vec<Setting>, above: &str, table: toml::Table) {
         };
         match value {
             toml::Value::Table(below) if !below.is_empty() => add(settings, &key, below),
-            value => settings.push(Setting { key, value }),
+            value => settings.push(Setting {
+                key,
+                value: shortest(value),
+            }),
+        }
+    }
+}
+
+/// Numbers in single precision as they were written: `0.9`, and not the `0.8999999761581421` that TOML makes of them.
+fn shortest(value: toml::Value) -> toml::Value {
+    match value {
+        toml::Value::Float(number) if f64::from(number as f32) == number => {
+            let shortest = (number as f32).to_string().parse();
+            toml::Value::Float(shortest.unwrap_or(number))
+        }
+        toml::Value::Array(values) => {
+            toml::Value::Array(values.into_iter().map(shortest).collect())
+        }
+        value => value,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_the_digits_they_were_written_with() {
+        let config = pilotlight_train::TrainConfig {
+            learning_rate: 3e-2,
+            ..Default::default()
+        };
+        let mut settings = Vec::new();
+        let table = toml::Table::try_from(config).expect("a table");
+        add(&mut settings, "", table);
+        let text = written(&settings);
+        for line in ["betas = [0.9, 0.999]", "learning_rate = 0.03"] {
+            assert!(text.lines().any(|it| it == line), "{line} in {text}");
         }
     }
 }
