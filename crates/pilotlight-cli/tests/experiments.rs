@@ -255,6 +255,19 @@ fn a_comparison_is_listed_beforehand_and_failures_are_done_again_on_request() {
         failed.contains("1 failed (`--retry` does them again)"),
         "{failed}"
     );
+    // A run that another worker does again right now.
+    let claim = broken.join("claim-1.json");
+    fs_err::write(&claim, "{\"worker\": \"far-off-7\", \"token\": 1}").expect("written");
+    let running = compare(&["--retry", "--dry-run"]).done();
+    for part in [
+        "running (far-off-7)",
+        "1 to do (1 of them by other workers now)",
+    ] {
+        assert!(running.contains(part), "{running}");
+    }
+    let running = state_of(&compare(&["--retry", "--dry-run", "--json"]).json_lines());
+    assert_eq!(count(&running, "method 2 running"), 1, "{running:?}");
+    fs_err::remove_file(claim).expect("removed");
     compare(&["--retry"]).done();
     assert!(!broken.join("error.txt").exists());
 }

@@ -23,7 +23,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::CompareError;
+use crate::{error::CompareError, machine::host};
 
 /// How long a claim holds that is not written anew, unless workers agree on another time: longer than file systems on
 /// a network keep what they know of a file, which for NFS is a minute.
@@ -73,11 +73,7 @@ struct Content {
 impl Worker {
     /// A worker of this process, whose claims outlive it by `lifetime` at the most.
     pub fn new(lifetime: Duration) -> Self {
-        let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-        let host = match host.trim() {
-            "" => "process",
-            host => host,
-        };
+        let host = host().unwrap_or_else(|| "process".into());
         Self {
             name: format!("{host}-{}", std::process::id()),
             lifetime,
@@ -274,6 +270,38 @@ fn numbers(folder: &Path) -> io::Result<Vec<u64>> {
         numbers.extend(number.and_then(|number| number.parse::<u64>().ok()));
     }
     Ok(numbers)
+}
+
+/// The name of the worker that carries out the run in `folder` right now, if one does; `lifetime` is that of its claim.
+///
+/// Nobody needs to be able to write into the folder for that, but where somebody is, its file system tells the time.
+///
+/// # Errors
+///
+/// If the folder is there and cannot be read.
+pub fn holder(folder: &Path, lifetime: Duration) -> Result<Option<String>, CompareError> {
+    let find = || -> io::Result<Option<String>> {
+        let Some(number) = numbers(folder)?.into_iter().max() else {
+            return Ok(None);
+        };
+        let path = path(folder, number);
+        let written = fs::metadata(&path)?.modified()?;
+        let now = now(folder).unwrap_or_else(|_| SystemTime::now());
+        if now.duration_since(written).unwrap_or_default() >= lifetime {
+            return Ok(None);
+        }
+        let content = serde_json::from_slice::<Content>(&fs::read(&path)?);
+        // It may be just being written.
+        Ok(Some(content.map_or_else(
+            |_| "a worker".into(),
+            |content| content.worker,
+        )))
+    };
+    match find() {
+        // Not begun, or given back meanwhile.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        found => found.map_err(|source| CompareError::file(folder, source)),
+    }
 }
 
 /// Whether a claim was written within its lifetime, by the clock of the file system.

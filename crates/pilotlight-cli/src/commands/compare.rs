@@ -162,13 +162,7 @@ impl Methods {
             estimates.learn(run, result);
         }
         if self.dry_run {
-            return dry_run::show(
-                &standing,
-                &estimates,
-                self.options.retry,
-                self.json,
-                console,
-            );
+            return dry_run::show(&standing, &estimates, &self.options, self.json, console);
         }
         let report = self.compare(estimates, console)?;
         results::report(&report, self.json, console)?;

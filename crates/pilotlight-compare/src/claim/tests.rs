@@ -39,6 +39,23 @@ fn a_claimed_run_is_nobody_elses_until_it_is_given_back() {
 }
 
 #[test]
+fn others_see_who_carries_out_a_run() {
+    let folder = folder();
+    let seen = || holder(folder.path(), LONG).expect("readable");
+    let elsewhere = folder.path().join("not begun");
+    assert_eq!(holder(&elsewhere, LONG).expect("no folder yet"), None);
+    assert_eq!(seen(), None);
+    let worker = Worker::new(LONG);
+    let claim = claimed(&worker, folder.path()).expect("nobody has it");
+    assert_eq!(seen(), Some(worker.name.clone()));
+    // That of a dead worker counts for nothing.
+    age(folder.path(), 1, LONG);
+    assert_eq!(seen(), None);
+    drop(claim);
+    assert_eq!(seen(), None);
+}
+
+#[test]
 fn one_of_many_gets_a_run_and_one_of_many_takes_over_that_of_a_dead() {
     let folder = folder();
     let worker = Worker::new(LONG);

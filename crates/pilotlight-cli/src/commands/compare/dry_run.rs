@@ -1,7 +1,10 @@
 //! `pilot compare --dry-run`: which runs there are, how they stand, and what they will take.
 
 use indicatif::BinaryBytes;
-use pilotlight_compare::{Ended, Estimate, Estimates, Evidence, PlannedRun, RunKind, Standing};
+use pilotlight_compare::{
+    CompareOptions, Ended, Estimate, Estimates, Evidence, PlannedRun, RunKind, Standing,
+    claim::holder,
+};
 use serde::Serialize;
 
 use crate::{
@@ -22,6 +25,8 @@ struct Line<'a> {
     learning_rate: Option<f64>,
     folder: Option<String>,
     state: State,
+    /// Who carries it out right now.
+    worker: Option<String>,
     /// What it takes, or took.
     seconds: Option<f64>,
     memory_bytes: Option<f64>,
@@ -35,32 +40,42 @@ struct Line<'a> {
 enum State {
     Finished,
     Failed,
+    /// Another worker carries it out right now.
+    Running,
     ToDo,
     /// Until trials have chosen its learning rate, or its members are done.
     Waits,
 }
 
-/// Lists the runs on standard output. Runs that failed are to be done with `retry`.
+/// Lists the runs on standard output. Runs that failed are to be done where `options` say so.
 pub(super) fn show(
     standing: &Standing,
     estimates: &Estimates<'_>,
-    retry: bool,
+    options: &CompareOptions,
     json: bool,
     console: &Console,
 ) -> Result<(), Failure> {
     let ended = standing.plan.runs.iter().zip(&standing.ended);
-    let begun = ended.map(|(run, ended)| match ended {
-        Some(Ended::Finished(result)) => Line {
-            seconds: Some(result.seconds.total),
-            memory_bytes: result.peak_memory_bytes.map(|bytes| bytes as f64),
-            ..Line::new(run, State::Finished, None)
-        },
-        Some(Ended::Failed(_)) if !retry => Line::new(run, State::Failed, None),
-        _ => Line::new(run, State::ToDo, estimates.of(run)),
+    let begun = ended.map(|(run, ended)| {
+        Ok(match ended {
+            Some(Ended::Finished(result)) => Line {
+                seconds: Some(result.seconds.total),
+                memory_bytes: result.peak_memory_bytes.map(|bytes| bytes as f64),
+                ..Line::new(run, State::Finished, None)
+            },
+            Some(Ended::Failed(_)) if !options.retry => Line::new(run, State::Failed, None),
+            _ => match holder(&run.folder, options.claim_lifetime)? {
+                Some(worker) => Line {
+                    worker: Some(worker),
+                    ..Line::new(run, State::Running, estimates.of(run))
+                },
+                None => Line::new(run, State::ToDo, estimates.of(run)),
+            },
+        })
     });
     let waiting = standing.plan.waiting.iter();
-    let waiting = waiting.map(|run| Line::new(run, State::Waits, estimates.of(run)));
-    let lines: Vec<Line<'_>> = begun.chain(waiting).collect();
+    let waiting = waiting.map(|run| Ok(Line::new(run, State::Waits, estimates.of(run))));
+    let lines: Vec<Line<'_>> = begun.chain(waiting).collect::<Result<_, Failure>>()?;
     let mut output = Output::open();
     match json {
         true => output.json(&lines)?,
@@ -88,6 +103,7 @@ impl<'a> Line<'a> {
             },
             folder: name.map(|name| name.to_string_lossy().into_owned()),
             state,
+            worker: None,
             seconds: estimate.map(|it| it.seconds),
             memory_bytes: estimate.and_then(|it| it.memory_bytes),
             seconds_from: estimate.map(|it| it.seconds_from),
@@ -98,7 +114,7 @@ impl<'a> Line<'a> {
     }
 
     fn is_ahead(&self) -> bool {
-        matches!(self.state, State::ToDo | State::Waits)
+        matches!(self.state, State::Running | State::ToDo | State::Waits)
     }
 }
 
@@ -117,7 +133,10 @@ fn table(lines: &[Line<'_>], console: &Console) -> String {
         vec![
             line.title.clone(),
             line.seed.to_string(),
-            line.state.in_words().to_owned(),
+            match &line.worker {
+                Some(worker) => format!("{} ({worker})", line.state.in_words()),
+                None => line.state.in_words().to_owned(),
+            },
             shown(line.seconds.map(clock)),
             shown(
                 line.memory_bytes
@@ -134,6 +153,7 @@ impl State {
         match self {
             Self::Finished => "finished",
             Self::Failed => "failed",
+            Self::Running => "running",
             Self::ToDo => "to do",
             Self::Waits => "waits",
         }
@@ -150,6 +170,10 @@ fn summary(lines: &[Line<'_>]) -> String {
     }
     let ahead: Vec<&Line<'_>> = lines.iter().filter(|line| line.is_ahead()).collect();
     text += &format!(", {} to do", ahead.len());
+    let n_running = count(State::Running);
+    if n_running > 0 {
+        text += &format!(" ({n_running} of them by other workers now)");
+    }
     if ahead.is_empty() {
         return text;
     }
