@@ -1,6 +1,6 @@
 //! Results as text.
 
-use pilotlight_compare::{Report, numbers::interval, result::TestResult};
+use pilotlight_compare::{Report, TextTable, numbers::interval, result::TestResult};
 
 use crate::{
     console::{Console, Output},
@@ -34,22 +34,32 @@ pub(crate) fn visible(text: &str) -> String {
         .collect()
 }
 
-/// The table of a comparison and what its numbers mean.
+/// The tables of a comparison and what their numbers mean.
 pub(crate) fn report(report: &Report, json: bool, console: &Console) -> Result<(), Failure> {
     let mut output = Output::open();
     if json {
         output.json(report)?;
         return output.flush();
     }
-    let table = &report.table;
-    output.line(&grid(
-        &table.titles(),
-        table.cells(),
-        console.output_style(),
-    ))?;
-    for note in table.notes().iter().chain(&report.about.protocol) {
+    let results = report.table.results();
+    table(results, &report.about.protocol, &mut output, console)?;
+    if let Some(costs) = report.table.costs() {
+        output.line("")?;
+        table(costs, &[], &mut output, console)?;
+    }
+    output.flush()
+}
+
+fn table(
+    table: TextTable,
+    notes: &[String],
+    output: &mut Output,
+    console: &Console,
+) -> Result<(), Failure> {
+    output.line(&grid(&table.titles, table.cells, console.output_style()))?;
+    for note in table.notes.iter().chain(notes) {
         output.line("")?;
         output.line(note)?;
     }
-    output.flush()
+    Ok(())
 }

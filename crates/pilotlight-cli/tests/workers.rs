@@ -221,7 +221,14 @@ fn killed_workers_leave_their_runs_to_others_and_each_is_done_once() {
 
 /// A report without its folder and command, and without what was measured by a clock or in memory.
 fn report(text: &str) -> Value {
-    const MEASURED: [&str; 4] = ["command", "memory", "seconds", "per_second"];
+    const MEASURED: [&str; 6] = [
+        "command",
+        "memory",
+        "seconds",
+        "per_second",
+        "peak_share",
+        "latency",
+    ];
     fn without(value: &mut Value) {
         match value {
             Value::Object(entries) => {

@@ -110,6 +110,17 @@ pub struct ReportConfig {
     pub resamples: usize,
     /// Share of resamples that the interval covers.
     pub confidence: f64,
+    /// Test examples that are timed one by one, with the adapter and without it; 0 for none.
+    #[serde(skip_serializing_if = "is_usual")]
+    pub timed_requests: usize,
+}
+
+/// What `timed_requests` is unless somebody says otherwise.
+const TIMED_REQUESTS: usize = 20;
+
+/// Settings of older versions do not have it, and are the same settings.
+fn is_usual(timed_requests: &usize) -> bool {
+    *timed_requests == TIMED_REQUESTS
 }
 
 impl Default for ReportConfig {
@@ -120,6 +131,7 @@ impl Default for ReportConfig {
             whole_test: false,
             resamples: 10_000,
             confidence: 0.95,
+            timed_requests: TIMED_REQUESTS,
         }
     }
 }

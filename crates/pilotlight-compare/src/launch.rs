@@ -14,6 +14,7 @@ use crate::{
     experiment::{AxisValues, ExperimentConfig},
     files::write_whole,
     layers::Origins,
+    peaks::file_beside,
     result::RunResult,
     run::{ERROR_FILE, RESULT_FILE, RunObserver, RunOptions, read_result, run},
     sources::Resolver,
@@ -86,12 +87,14 @@ pub struct InProcess<'a> {
 
 impl Launcher for InProcess<'_> {
     fn launch(&mut self, planned: &PlannedRun, _claim: &Claim) -> Result<RunResult, String> {
+        let peaks = file_beside(&planned.folder);
         let options = RunOptions {
             resolver: self.resolver,
             origins: self.origins,
             resume: true,
             untuned: false,
             keep_checkpoints: false,
+            peaks: peaks.as_deref(),
         };
         let result = run(&planned.config, &planned.folder, &options, self.observer);
         result.map_err(|error| error.to_string())

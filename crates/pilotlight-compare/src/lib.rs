@@ -20,10 +20,10 @@
 //! | [`matrix`], [`launch`] | these runs, in one process or in many |
 //! | [`finished`] | finished runs with all that they left behind |
 //! | [`table`] | what methods cost and reach, side by side |
-//! | [`report`] | all of it as documents; [`numbers`]: numbers as people read them |
+//! | [`report`] | all of it as documents; [`numbers`], [`text_table`]: numbers and tables as people read them |
 //! | [`mod@bench`] | what a training step costs, by method and device |
 //! | [`memory`] | the largest memory of a stretch of work |
-//! | [`machine`] | what a run is done on |
+//! | [`machine`] | what a run is done on; [`peaks`]: the fastest matrix product there |
 //!
 //! ```
 //! use pilotlight_compare::{presets, statistics::{Bootstrap, SeedOutcomes, compare_all}};
@@ -62,12 +62,14 @@ pub mod matrix;
 pub mod memory;
 pub mod model_folder;
 pub mod numbers;
+pub mod peaks;
 pub mod plan;
 pub mod presets;
 pub mod report;
 pub mod result;
 pub mod run;
 pub mod search;
+mod shapes;
 pub mod shard;
 pub mod sources;
 pub mod standing;
@@ -75,6 +77,7 @@ pub mod statistics;
 mod subject;
 pub mod survey;
 pub mod table;
+pub mod text_table;
 mod turn;
 pub mod vocabulary;
 
@@ -103,3 +106,4 @@ pub use sources::{ModelSource, Resolver};
 pub use standing::{Ended, Standing};
 pub use survey::{Survey, Work};
 pub use table::Table;
+pub use text_table::TextTable;

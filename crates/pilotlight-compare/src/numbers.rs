@@ -55,6 +55,24 @@ pub fn bytes(bytes: u64) -> String {
     }
 }
 
+/// A large number of three digits with the prefix of its unit, such as `1.08 G`.
+pub fn scaled(number: f64) -> String {
+    const PREFIXES: [&str; 5] = [" k", " M", " G", " T", " P"];
+    let (mut size, mut prefix) = (number, "");
+    for next in PREFIXES {
+        if size < 999.5 {
+            break;
+        }
+        size /= 1000.0;
+        prefix = next;
+    }
+    match size {
+        size if prefix.is_empty() || size >= 99.95 => format!("{size:.0}{prefix}"),
+        size if size >= 9.995 => format!("{size:.1}{prefix}"),
+        size => format!("{size:.2}{prefix}"),
+    }
+}
+
 /// A duration.
 pub fn seconds(seconds: f64) -> String {
     match seconds {
@@ -103,6 +121,11 @@ mod tests {
         assert_eq!(percent(0.34), "0.34");
         assert_eq!(bytes(1023), "1023 B");
         assert_eq!(bytes(6 << 20), "6.0 MiB");
+        assert_eq!(scaled(12.0), "12");
+        assert_eq!(scaled(1.076e9), "1.08 G");
+        assert_eq!(scaled(999_600.0), "1.00 M");
+        assert_eq!(scaled(80e12), "80.0 T");
+        assert_eq!(scaled(250e12), "250 T");
         assert_eq!(seconds(0.9996), "1.00 s");
         assert_eq!(seconds(600.0), "10.0 min");
         assert_eq!(probability(0.000_04), "4.0e-5");

@@ -1,5 +1,6 @@
 //! What a run is found to cost and to reach: `result.json`.
 
+use pilotlight_core::ModelSpec;
 use pilotlight_data::{Split, TaskData};
 use pilotlight_train::{ConfusionMatrix, Evaluation};
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,12 @@ pub struct RunResult {
     pub step_seconds: Option<f64>,
     /// Tokens of the training texts that were read in a second of the steps, soft prompts not counted.
     pub tokens_per_second: Option<f64>,
+    /// What training computes; `None` where nothing was trained, and in results of older versions.
+    #[serde(default)]
+    pub operations: Option<Operations>,
+    /// What the adapter adds to a request; `None` where nothing was saved, and in results of older versions.
+    #[serde(default)]
+    pub request: Option<RequestCosts>,
     /// Largest resident memory of the process while it trained, where the system tells.
     pub peak_memory_bytes: Option<u64>,
     /// Losses.
@@ -77,6 +84,58 @@ pub struct Parameters {
     pub total: usize,
     /// Share of the trained in all, in percent.
     pub percent: f64,
+}
+
+/// Operations of training: a multiplication and an addition are two, by [formula](crate::arithmetic).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Operations {
+    /// Forward and backward, for a token of the training texts.
+    pub per_token: f64,
+    /// In a second of the steps: loading, evaluation and checkpoints are not part of it.
+    pub per_second: Option<f64>,
+    /// What the device reaches in products of square matrices of the type that the model computes in; `None` where it is
+    /// not known, or where several devices share the steps.
+    pub peak_per_second: Option<f64>,
+}
+
+impl Operations {
+    /// What the steps reach of the device's peak.
+    pub fn peak_share(&self) -> Option<f64> {
+        Some(self.per_second? / self.peak_per_second?)
+    }
+}
+
+/// What an adapter, as it is saved and not merged, adds to a request.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct RequestCosts {
+    /// Positions that it takes in every layer, beside those of the text.
+    pub extra_positions: usize,
+    /// Bytes of their keys and values in all layers, which a decoder holds as long as the request lasts; `None` for an
+    /// encoder, which holds none.
+    pub extra_kv_bytes: Option<u64>,
+    /// How long a request takes; `None` without test examples, or where `report.timed_requests` is 0.
+    pub latency: Option<Latency>,
+}
+
+impl RequestCosts {
+    /// The bytes of so many positions: `positions * n_layers * 2 * n_kv_heads * d_head` values.
+    pub fn kv_bytes(positions: usize, spec: &ModelSpec, value_bytes: usize) -> u64 {
+        let values = positions * spec.n_layers * 2 * spec.n_kv_heads * spec.d_head;
+        (values * value_bytes) as u64
+    }
+}
+
+/// How long a request takes: one test example by itself, with the adapter and with the base alone by turns.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Latency {
+    /// Test examples that were run.
+    pub n_requests: usize,
+    /// Median with the adapter, in seconds.
+    pub seconds: f64,
+    /// Median of the base alone.
+    pub base_seconds: f64,
+    /// The first in parts of the second.
+    pub ratio: f64,
 }
 
 /// Mean of `-log p` over trained tokens or classes.
@@ -173,6 +232,9 @@ pub struct Seconds {
     pub checkpoints: f64,
     /// Evaluating on the test examples.
     pub test: f64,
+    /// Timing requests and the device; 0 in results of older versions.
+    #[serde(default)]
+    pub costs: f64,
     /// All, since the last start.
     pub total: f64,
 }

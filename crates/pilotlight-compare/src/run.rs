@@ -1,5 +1,6 @@
 //! One run: from an experiment to a folder with a trained tuner and what it cost and reached.
 
+mod costs;
 mod finished;
 mod model;
 mod save;
@@ -65,6 +66,8 @@ pub struct RunOptions<'a> {
     pub untuned: bool,
     /// Whether checkpoints outlive the run.
     pub keep_checkpoints: bool,
+    /// Where the peaks of devices are [kept](crate::peaks) for other runs; without it they are measured anew.
+    pub peaks: Option<&'a Path>,
 }
 
 /// Trains, tests and saves what `config` describes in the folder `out`.
@@ -182,6 +185,9 @@ impl Run<'_> {
                 Some(save(self.folder, config, tuned, &source, &data.labels)?)
             }
         };
+        let mut devices = vec![&device];
+        devices.extend(&helpers);
+        let costs = self.costs(tuned, &data, &watch, &devices, observer)?;
         self.seconds.training = outcome.seconds.training;
         self.seconds.validation = outcome.seconds.evaluation;
         self.seconds.checkpoints = outcome.seconds.checkpointing;
@@ -206,6 +212,8 @@ impl Run<'_> {
             best_step: outcome.best.map_or(outcome.steps, |best| best.step),
             step_seconds: watch.median_step(&outcome),
             tokens_per_second: watch.tokens_per_second(&data.train),
+            operations: costs.operations,
+            request: costs.request,
             peak_memory_bytes,
             loss: losses(&outcome, test_result.as_ref()),
             validation_accuracy: validation_accuracy(&outcome),

@@ -3,9 +3,8 @@
 
 use std::time::Instant;
 
-use burn::tensor::Tensor;
-use pilotlight_core::{Embedded, Identity, TokenRow, Tuner};
-use pilotlight_data::{Example, Head, Split, Target, TaskData};
+use pilotlight_core::{Identity, TokenRow};
+use pilotlight_data::{Head, Split};
 use pilotlight_tuners::TunerConfig;
 
 use crate::{
@@ -16,6 +15,7 @@ use crate::{
     experiment::{AxisValues, BaseConfig, Comparison, ExperimentConfig, FewShot, ReportConfig},
     layers::Origins,
     run::tuned,
+    shapes::{shapes, training_shapes},
     sources::Resolver,
 };
 
@@ -213,9 +213,6 @@ fn speed(base: &Base) -> f64 {
     operations / start.elapsed().as_secs_f64().max(f64::MIN_POSITIVE)
 }
 
-/// The most examples that say what a step computes on average.
-const SAMPLE: usize = 256;
-
 fn work(
     base: &Base,
     config: &ExperimentConfig,
@@ -235,7 +232,9 @@ fn work(
     let is_trained = trained_names(&config.base)?;
     let names = model.parameter_names();
     let arithmetic = Arithmetic::new(model.spec(), &config.tuner, &names, &is_trained);
-    let steps = training_shapes(base, config, &data)?;
+    let steps = training_shapes(model, config, &data, || {
+        Ok(tuned(base, config, &data)?.tuner)
+    })?;
     let mean = |value: &dyn Fn(RowShape) -> f64| {
         let sum: f64 = steps.iter().map(|row| value(*row)).sum();
         sum / steps.len().max(1) as f64
@@ -269,55 +268,3 @@ fn work(
 
 /// What training keeps beside a parameter: its gradient and AdamW's two moments.
 const TRAINING_VALUES: f64 = 3.0;
-
-/// The rows of some training examples, as a step runs them.
-fn training_shapes(
-    base: &Base,
-    config: &ExperimentConfig,
-    data: &TaskData,
-) -> Result<Vec<RowShape>, CompareError> {
-    let every = data.train.examples.len().div_ceil(SAMPLE).max(1);
-    let sample = data.train.examples.iter().step_by(every);
-    let mut rows: Vec<(TokenRow, RowShape)> = shapes(sample, data).collect();
-    let saves = base.model.is_decoder() && !config.trains_base();
-    if !saves || config.tuner.inserted() == 0 {
-        return Ok(rows.into_iter().map(|(_, shape)| shape).collect());
-    }
-    // Where its vectors stand among the tokens is the tuner's own business.
-    let tuner = tuned(base, config, data)?.tuner;
-    let tokens: Vec<TokenRow> = rows.iter().map(|(row, _)| row.clone()).collect();
-    let n_seq = tokens.iter().map(|row| row.ids.len()).max().unwrap_or(0);
-    let device = base.model.word_embeddings().device();
-    let words = Tensor::zeros([tokens.len(), n_seq, base.model.spec().d_model], &device);
-    let embedded = tuner.embed(Embedded::new(words, &tokens));
-    for (index, (row, (_, shape))) in embedded.rows.iter().zip(&mut rows).enumerate() {
-        shape.n_untouched = tuner.untouched(index, row).min(row.len);
-    }
-    Ok(rows.into_iter().map(|(_, shape)| shape).collect())
-}
-
-/// The rows of examples, and what is asked of each.
-fn shapes<'a>(
-    examples: impl Iterator<Item = &'a Example>,
-    data: &'a TaskData,
-) -> impl Iterator<Item = (TokenRow, RowShape)> {
-    examples.map(move |example| {
-        let answer: &[u32] = match (&example.target, &data.verbalizer) {
-            (Target::Class(class), Some(verbalizer)) => &verbalizer.labels[*class].words[0],
-            (Target::Completion(answer), _) => answer,
-            (Target::Class(_), None) | (Target::Text, _) => &[],
-        };
-        // The last token of an answer is asked for and not run.
-        let row = example.with_answer(&answer[..answer.len().saturating_sub(1)]);
-        let n_words = match &example.target {
-            Target::Text => row.ids.len().saturating_sub(1),
-            _ => answer.len(),
-        };
-        let shape = RowShape {
-            n_tokens: row.ids.len(),
-            n_untouched: 0,
-            n_words,
-        };
-        (row, shape)
-    })
-}

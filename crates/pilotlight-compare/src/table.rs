@@ -1,6 +1,7 @@
 //! What methods cost and reach, side by side.
 
 mod columns;
+mod costs;
 mod pairs;
 mod scores;
 
@@ -49,6 +50,24 @@ pub struct Row {
     pub training_seconds: Option<f64>,
     /// Largest resident memory while training; the largest over seeds.
     pub peak_memory_bytes: Option<u64>,
+    /// Tokens of the training texts in a second of the steps; this and what follows is the median over seeds.
+    pub tokens_per_second: Option<f64>,
+    /// Operations of training for a token of the texts.
+    pub operations_per_token: Option<f64>,
+    /// Operations in a second of the steps.
+    pub operations_per_second: Option<f64>,
+    /// Operations in a second of the device's matrix products.
+    pub peak_operations_per_second: Option<f64>,
+    /// The steps' operations in a second in parts of these.
+    pub peak_share: Option<f64>,
+    /// Seconds of a request with the adapter.
+    pub request_seconds: Option<f64>,
+    /// Seconds of a request in parts of those of the base alone.
+    pub latency_ratio: Option<f64>,
+    /// Positions that the adapter adds to a request, the same for all seeds.
+    pub extra_positions: Option<usize>,
+    /// Bytes of their keys and values.
+    pub extra_kv_bytes: Option<u64>,
     /// Accuracy on the test examples: the mean over seeds and examples, with the interval over both.
     pub accuracy: Option<Interval>,
     /// The same of macro-F1.
@@ -158,6 +177,17 @@ fn row(group: &Group<'_>, report: &ReportConfig) -> Row {
             .values(|result| result.peak_memory_bytes)
             .into_iter()
             .max(),
+        tokens_per_second: median(&group.values(|result| result.tokens_per_second)),
+        operations_per_token: median(&group.values(|result| Some(result.operations?.per_token))),
+        operations_per_second: median(&group.values(|result| result.operations?.per_second)),
+        peak_operations_per_second: median(
+            &group.values(|result| result.operations?.peak_per_second),
+        ),
+        peak_share: median(&group.values(|result| result.operations?.peak_share())),
+        request_seconds: median(&group.values(|result| Some(result.request?.latency?.seconds))),
+        latency_ratio: median(&group.values(|result| Some(result.request?.latency?.ratio))),
+        extra_positions: result.request.map(|request| request.extra_positions),
+        extra_kv_bytes: result.request.and_then(|request| request.extra_kv_bytes),
         accuracy: tested.map(|it| it.mean),
         macro_f1,
         mcc,

@@ -120,7 +120,39 @@ fn finished_runs_are_kept_and_failed_ones_reported() {
         markdown.contains("## Failed runs\n\n**no such adapter, seed 3**"),
         "{markdown}"
     );
+    let costs = markdown
+        .split_once("\n## What it costs\n")
+        .expect("a table");
+    for title in [
+        "time/step",
+        "operations/token",
+        "% of peak",
+        "latency ratio",
+        "extra KV",
+    ] {
+        assert!(costs.1.contains(&format!(" {title} |")), "{markdown}");
+        assert!(!costs.0.contains(title), "{markdown}");
+    }
+    // One measurement for all runs, those of processes too.
+    let peaks: Vec<serde_json::Value> =
+        serde_json::from_slice(&workshop.read("out/peaks.json")).expect("JSON");
+    let [peak] = peaks.as_slice() else {
+        panic!("one device: {peaks:?}");
+    };
+    let peak = peak["operations_per_second"].as_f64();
+    let of_runs = report.runs.iter().filter_map(|run| run.result.operations);
+    let of_runs: Vec<Option<f64>> = of_runs.map(|it| it.peak_per_second).collect();
+    assert_eq!(of_runs, [peak; 4]);
     let rows = String::from_utf8(workshop.read("out/results.csv")).expect("text");
+    let header = rows.lines().next().expect("a header");
+    for title in [
+        "operations_per_token",
+        "peak_share",
+        "latency_ratio",
+        "extra_kv_bytes",
+    ] {
+        assert!(header.split(',').any(|it| it == title), "{header}");
+    }
     let seeds: Vec<&str> = rows
         .lines()
         .skip(1)
@@ -147,6 +179,7 @@ fn finished_runs_are_kept_and_failed_ones_reported() {
     let hash = report.sources.files[0].1.as_str();
     for part in [
         "full fine-tuning",
+        "<h2 id=\"costs\">What it costs</h2>",
         "no such adapter, seed 3",
         "tuner.prompt_length = 3",
         hash,
@@ -155,7 +188,7 @@ fn finished_runs_are_kept_and_failed_ones_reported() {
     }
     let latex = String::from_utf8(workshop.read("out/table.tex")).expect("text");
     assert!(
-        latex.contains("\\textbf{") && latex.contains("\\bottomrule"),
+        latex.contains("\\textbf{") && latex.matches("\\bottomrule").count() == 2,
         "{latex}"
     );
     let json: Report = serde_json::from_slice(&workshop.read("out/results.json")).expect("JSON");

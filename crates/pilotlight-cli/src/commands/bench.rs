@@ -7,7 +7,8 @@ mod raw;
 use std::{env, thread};
 
 use pilotlight_compare::{
-    bench::{BenchDocument, BenchRow, Outcome, Ratios, TextTable},
+    TextTable,
+    bench::{BenchDocument, BenchRow, Outcome, Ratios},
     statistics::Bootstrap,
 };
 use serde::Serialize;

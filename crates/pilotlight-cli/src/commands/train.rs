@@ -3,7 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use pilotlight_compare::{Experiment, RunOptions, RunResult, run};
+use pilotlight_compare::{
+    Experiment, RunOptions, RunResult,
+    numbers::{bytes, scaled},
+    peaks, run,
+};
 use pilotlight_tuners::adapter_files::is_for_peft;
 
 use crate::{
@@ -77,12 +81,14 @@ impl Train {
             false => *console,
         };
         let machine = Machine::new(&of_machine);
+        let peaks = peaks::file_beside(&self.out).filter(|_| self.of_comparison);
         let options = RunOptions {
             resolver: &machine,
             origins: &self.experiment.origins,
             resume: self.resume,
             untuned: false,
             keep_checkpoints: !self.of_comparison,
+            peaks: peaks.as_deref(),
         };
         let mut progress = RunProgress::new(console, &machine);
         let result = run(&self.experiment.config, &self.out, &options, &mut progress);
@@ -115,6 +121,34 @@ impl Train {
         ] {
             lines.extend(loss.map(|loss| format!("{name}: {loss:.4}")));
         }
+        lines.extend(result.operations.map(|operations| {
+            let share = operations.peak_share();
+            let share = share.map(|share| {
+                format!(
+                    ", steps at {:.0} % of the fastest matrix product",
+                    100.0 * share
+                )
+            });
+            let per_token = scaled(operations.per_token);
+            format!(
+                "{per_token} operations a token{}",
+                share.unwrap_or_default()
+            )
+        }));
+        lines.extend(result.request.map(|request| {
+            let ratio = request.latency.map(|it| {
+                format!(
+                    "a request takes {:.2} times as long as with the base alone, ",
+                    it.ratio
+                )
+            });
+            let held = request.extra_kv_bytes.unwrap_or(0);
+            let held = format!("holds {} more of keys and values", bytes(held));
+            match ratio {
+                Some(ratio) => format!("{ratio}and {held}"),
+                None => format!("a request {held}"),
+            }
+        }));
         for (name, test) in [
             ("test", &result.test),
             ("whole test set", &result.whole_test),

@@ -158,12 +158,13 @@ impl RunObserver for RunProgress<'_> {
             Stage::Train => "training",
             Stage::Test => "testing",
             Stage::Save => "saving",
+            Stage::Costs => "timing requests",
         };
         self.bar.reset();
         self.bar.set_message("");
         self.bar.set_prefix(name);
         match stage {
-            Stage::Load | Stage::Prepare | Stage::Save => self.draw("{prefix}"),
+            Stage::Load | Stage::Prepare | Stage::Save | Stage::Costs => self.draw("{prefix}"),
             Stage::Untuned | Stage::Test => self.draw("{prefix} [{bar:24}] {pos} of {len}"),
             Stage::Train => self.draw("{prefix} [{bar:24}] {pos} of {len}  {msg}"),
         }

@@ -11,18 +11,20 @@ use crate::error::CompareError;
 const WIDTHS: [usize; 6] = [256, 512, 1024, 2048, 4096, 8192];
 /// Products that follow each other before anybody waits, so that the way to the device does not count.
 const CHAIN: usize = 4;
-/// A wider product is not tried once a chain takes this long.
-const LONG: Duration = Duration::from_millis(100);
+/// Where wider products are left untried for the best there is: seconds on a processor of a few cores.
+pub const THOROUGH: Duration = Duration::from_millis(100);
+/// The same where it must be found out in well under a second.
+pub const QUICK: Duration = Duration::from_millis(20);
 /// Chains of a width, the fastest of which counts.
 const REPEATS: usize = 3;
 
 /// The most operations per second that `device` reaches in products of square matrices, a multiplication and an
-/// addition being two.
+/// addition being two. Wider ones are not tried once a few of a width take `long`: [`THOROUGH`] or [`QUICK`].
 ///
 /// # Errors
 ///
 /// If the device fails.
-pub fn matmul_rate(device: &Device, dtype: DType) -> Result<f64, CompareError> {
+pub fn matmul_rate(device: &Device, dtype: DType, long: Duration) -> Result<f64, CompareError> {
     let mut best: f64 = 0.0;
     for width in WIDTHS {
         // Products of such matrices neither grow nor vanish.
@@ -48,7 +50,7 @@ pub fn matmul_rate(device: &Device, dtype: DType) -> Result<f64, CompareError> {
         }
         let operations = 2.0 * (width as f64).powi(3) * CHAIN as f64;
         best = best.max(operations / fastest.as_secs_f64());
-        if fastest > LONG {
+        if fastest > long {
             break;
         }
     }

@@ -11,17 +11,8 @@ use crate::{
     delimited::to_csv,
     numbers::{bytes, count},
     statistics::Interval,
+    text_table::{Column, TextTable},
 };
-
-/// What stands where there is nothing to say.
-const NOTHING: &str = "-";
-
-/// A column: its title, whether it holds numbers, its cells.
-struct Column<T> {
-    title: &'static str,
-    is_number: bool,
-    cell: fn(&T) -> Option<String>,
-}
 
 /// The settings, whose columns are left out where all rows have the same.
 const SETTINGS: &[Column<Settings>] = &[
@@ -142,17 +133,6 @@ const RATIOS: &[Column<Compared>] = &[
         },
     },
 ];
-
-/// A table as text: the titles of the columns, whether each holds numbers, and the cells of each row.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TextTable {
-    /// Title of each column, and whether it holds numbers.
-    pub titles: Vec<(&'static str, bool)>,
-    /// The cells of each row.
-    pub cells: Vec<Vec<String>>,
-    /// What the table does not say, one line each.
-    pub notes: Vec<String>,
-}
 
 impl BenchDocument {
     /// The results as a table.
@@ -276,19 +256,6 @@ impl TextTable {
             table.notes.push(common.join(", "));
         }
         table
-    }
-
-    fn add<'a, T: 'a>(
-        &mut self,
-        columns: &[Column<T>],
-        rows: impl Iterator<Item = Option<&'a T>> + Clone,
-    ) {
-        for column in columns {
-            self.titles.push((column.title, column.is_number));
-            for (cells, row) in self.cells.iter_mut().zip(rows.clone()) {
-                cells.push(row.and_then(column.cell).unwrap_or_else(|| NOTHING.into()));
-            }
-        }
     }
 }
 

@@ -8,7 +8,8 @@ use crate::{
     figure::{Colors, Figure, variables},
     numbers::{difference, probability, short},
     search::Chosen,
-    table::{Standing, Table},
+    table::{Row, Standing, Table},
+    text_table::TextTable,
 };
 
 const TEMPLATE: &str = include_str!("page.html");
@@ -57,12 +58,7 @@ impl Report {
             name => &self.about.name,
             command => &self.about.command,
             variables => variables.collect::<Vec<_>>(),
-            table => context! {
-                titles => titles(&self.table),
-                rows => rows(&self.table),
-                notes => self.table.notes(),
-            },
-            protocol => &self.about.protocol,
+            tables => self.tables_context(),
             chosen => self.chosen.iter().map(rates).collect::<Vec<_>>(),
             figures => figures.collect::<Vec<_>>(),
             pairs => pairs(&self.table),
@@ -72,6 +68,18 @@ impl Report {
             runs => self.runs_context(),
             failures => failures.collect::<Vec<_>>(),
         }
+    }
+
+    fn tables_context(&self) -> Vec<Value> {
+        let mut results = self.table.results();
+        results.notes.extend(self.about.protocol.iter().cloned());
+        let marks = |row: usize| marks(&self.table.rows[row]);
+        let costs = self.table.costs();
+        let costs = costs.map(|costs| table("costs", "What it costs", &costs, |_| ""));
+        [table("results", "Results", &results, marks)]
+            .into_iter()
+            .chain(costs)
+            .collect()
     }
 
     fn runs_context(&self) -> Vec<Value> {
@@ -94,26 +102,31 @@ impl Report {
     }
 }
 
-fn titles(table: &Table) -> Vec<Value> {
-    let titles = table.titles().into_iter();
-    titles
-        .map(|(text, is_number)| context! { text, is_number })
-        .collect()
+/// A table; `marks` are the classes of a row.
+fn table(id: &str, title: &str, table: &TextTable, marks: impl Fn(usize) -> &'static str) -> Value {
+    let titles = &table.titles;
+    let cell = |(text, (_, is_number)): (&str, &(&str, bool))| context! { text, is_number };
+    let head = titles.iter().map(|column| cell((column.0, column)));
+    let rows = table.cells.iter().enumerate().map(|(row, cells)| {
+        let cells = cells.iter().map(String::as_str).zip(titles).map(cell);
+        context! { cells => cells.collect::<Vec<_>>(), marks => marks(row) }
+    });
+    context! {
+        id,
+        title,
+        titles => head.collect::<Vec<_>>(),
+        rows => rows.collect::<Vec<_>>(),
+        notes => &table.notes,
+    }
 }
 
-fn rows(table: &Table) -> Vec<Value> {
-    let titles = table.titles();
-    let rows = table.rows.iter().zip(table.cells());
-    let rows = rows.map(|(row, cells)| {
-        let cells = cells.into_iter().zip(&titles);
-        let cells = cells.map(|(text, (_, is_number))| context! { text, is_number });
-        context! {
-            cells => cells.collect::<Vec<_>>(),
-            is_good => matches!(row.standing, Some(Standing::Best | Standing::Tied)),
-            is_baseline => row.method.is_empty(),
-        }
-    });
-    rows.collect()
+fn marks(row: &Row) -> &'static str {
+    match row.standing {
+        Some(Standing::Best | Standing::Tied) if row.method.is_empty() => "good baseline",
+        Some(Standing::Best | Standing::Tied) => "good",
+        _ if row.method.is_empty() => "baseline",
+        _ => "",
+    }
 }
 
 /// The learning rates of a method that were tried, and the one that was chosen.

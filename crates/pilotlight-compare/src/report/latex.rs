@@ -1,17 +1,42 @@
-//! The table for a paper written in LaTeX.
+//! The tables for a paper written in LaTeX.
 
 use super::Report;
-use crate::table::{Row, Standing};
+use crate::{
+    table::{Row, Standing},
+    text_table::TextTable,
+};
 
 /// The columns of the table that a paper has no room for: what they say is in its type.
 const LEFT_OUT: &str = "against the best";
 const BOLD: &str = "test accuracy";
 
 impl Report {
-    /// The table as a `table` of LaTeX with the rules of `booktabs`. What is best, and what is within noise of it, is bold.
+    /// What methods reach, and behind it what they cost, each as a `table` of LaTeX with the rules of `booktabs`. What is
+    /// best, and what is within noise of it, is bold.
     pub fn to_latex(&self) -> String {
-        let table = &self.table;
-        let titles = table.titles();
+        let mut notes: Vec<&str> = Vec::new();
+        if !self.table.comparisons.is_empty() {
+            notes.push("Bold: the best accuracy and those tied with it.");
+        }
+        let rows = &self.table.rows;
+        let is_bold = |row: usize, title: &str| title == BOLD && is_bold(&rows[row]);
+        let mut text = String::from(
+            "% Needs \\usepackage{booktabs}, and, for letters beyond Latin, XeLaTeX or LuaLaTeX.\n",
+        );
+        text += &self.environment(&self.table.results(), &notes, &is_bold);
+        if let Some(costs) = self.table.costs() {
+            text += &format!("\n{}", self.environment(&costs, &[], &|_, _| false));
+        }
+        text
+    }
+
+    fn environment(
+        &self,
+        table: &TextTable,
+        notes: &[&str],
+        is_bold: &dyn Fn(usize, &str) -> bool,
+    ) -> String {
+        let titles = &table.titles;
         let is_shown = |column: &usize| titles[*column].0 != LEFT_OUT;
         let shown: Vec<usize> = (0..titles.len()).filter(is_shown).collect();
         let line = |cells: Vec<String>| format!("    {} \\\\\n", cells.join(" & "));
@@ -23,11 +48,10 @@ impl Report {
             .iter()
             .map(|&column| escaped(titles[column].0))
             .collect();
-        let cells = table.cells();
-        let rows = table.rows.iter().zip(&cells).map(|(row, cells)| {
+        let rows = table.cells.iter().enumerate().map(|(row, cells)| {
             let cell = |&column: &usize| {
                 let text = escaped(&cells[column]);
-                match is_bold(row) && titles[column].0 == BOLD {
+                match is_bold(row, titles[column].0) {
                     true => format!("\\textbf{{{text}}}"),
                     false => text,
                 }
@@ -35,14 +59,15 @@ impl Report {
             line(shown.iter().map(cell).collect())
         });
         let rows: String = rows.collect();
-        let mut caption: Vec<String> = vec![format!("{}.", self.title())];
-        caption.extend(table.notes());
-        if !table.comparisons.is_empty() {
-            caption.push("Bold: the best accuracy and those tied with it.".into());
-        }
+        let title = format!("{}.", self.title());
+        let notes = table
+            .notes
+            .iter()
+            .map(String::as_str)
+            .chain(notes.iter().copied());
+        let caption: Vec<&str> = [title.as_str()].into_iter().chain(notes).collect();
         format!(
-            "% Needs \\usepackage{{booktabs}}, and, for letters beyond Latin, XeLaTeX or LuaLaTeX.\n\
-             \\begin{{table}}\n  \\centering\n  \\caption{{{}}}\n  \\begin{{tabular}}{{{columns}}}\n    \\toprule\n{}    \
+            "\\begin{{table}}\n  \\centering\n  \\caption{{{}}}\n  \\begin{{tabular}}{{{columns}}}\n    \\toprule\n{}    \
              \\midrule\n{rows}    \\bottomrule\n  \\end{{tabular}}\n\\end{{table}}\n",
             escaped(&caption.join(" ")),
             line(head),

@@ -7,6 +7,7 @@ use crate::{
     search::Chosen,
     statistics::Comparison,
     table::Table,
+    text_table::TextTable,
 };
 
 /// More pairs than these are left to `results.json`, but for those with the best.
@@ -19,15 +20,15 @@ impl Report {
         if !self.about.subject.is_empty() {
             text += &format!("{}.\n\n", line(&self.about.subject));
         }
-        text += &grid(&self.table.titles(), &self.table.cells());
-        for note in self.table.notes() {
-            text += &format!("\n{note}\n");
-        }
+        text += &shown(&self.table.results());
         for sentence in &self.about.protocol {
             text += &format!("\n{}\n", line(sentence));
         }
         for Figure { name, title, .. } in figures {
             text += &format!("\n![{title}]({FIGURES_FOLDER}/{name}.svg)\n");
+        }
+        if let Some(costs) = self.table.costs() {
+            text += &format!("\n## What it costs\n\n{}", shown(&costs));
         }
         text += &pairs(&self.table);
         text += &rates(&self.chosen);
@@ -150,6 +151,15 @@ fn rates(chosen: &[Chosen]) -> String {
         "\n## Learning rates\n\n{}",
         grid(&titles, &cells.collect::<Vec<_>>())
     )
+}
+
+/// A table, and its notes behind it.
+fn shown(table: &TextTable) -> String {
+    let mut text = grid(&table.titles, &table.cells);
+    for note in &table.notes {
+        text += &format!("\n{note}\n");
+    }
+    text
 }
 
 /// A table of cells; each column has a title and holds numbers or not.

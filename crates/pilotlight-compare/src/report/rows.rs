@@ -1,6 +1,9 @@
 //! A row for each run as comma-separated values, not rounded.
 
-use crate::{delimited::to_csv, experiment::Axis, finished::FinishedRun, statistics::Interval};
+use crate::{
+    delimited::to_csv, experiment::Axis, finished::FinishedRun, result::Latency,
+    statistics::Interval,
+};
 
 /// A column behind those of the axes: its title and its cells, empty where there is nothing to say.
 type Column = (&'static str, fn(&FinishedRun) -> Option<String>);
@@ -20,6 +23,30 @@ const COLUMNS: &[Column] = &[
     ("tokens_per_second", |run| {
         text(run.result.tokens_per_second?)
     }),
+    ("operations_per_token", |run| {
+        text(run.result.operations?.per_token)
+    }),
+    ("operations_per_second", |run| {
+        text(run.result.operations?.per_second?)
+    }),
+    ("peak_operations_per_second", |run| {
+        text(run.result.operations?.peak_per_second?)
+    }),
+    ("peak_share", |run| {
+        text(run.result.operations?.peak_share()?)
+    }),
+    ("extra_positions", |run| {
+        text(run.result.request?.extra_positions)
+    }),
+    ("extra_kv_bytes", |run| {
+        text(run.result.request?.extra_kv_bytes?)
+    }),
+    ("requests", |run| text(latency(run)?.n_requests)),
+    ("request_seconds", |run| text(latency(run)?.seconds)),
+    ("base_request_seconds", |run| {
+        text(latency(run)?.base_seconds)
+    }),
+    ("latency_ratio", |run| text(latency(run)?.ratio)),
     ("peak_memory_bytes", |run| {
         text(run.result.peak_memory_bytes?)
     }),
@@ -48,6 +75,7 @@ const COLUMNS: &[Column] = &[
         text(run.result.seconds.checkpoints)
     }),
     ("test_seconds", |run| text(run.result.seconds.test)),
+    ("cost_seconds", |run| text(run.result.seconds.costs)),
     ("total_seconds", |run| text(run.result.seconds.total)),
     ("base_sha256", |run| {
         Some(run.result.base_hash.before.clone())
@@ -97,6 +125,10 @@ fn text(value: impl ToString) -> Option<String> {
 
 fn accuracy(run: &FinishedRun) -> Option<Interval> {
     run.result.test?.accuracy
+}
+
+fn latency(run: &FinishedRun) -> Option<Latency> {
+    run.result.request?.latency
 }
 
 fn whole(run: &FinishedRun) -> Option<Interval> {

@@ -20,6 +20,8 @@ pub enum Stage {
     Test,
     /// The result is written.
     Save,
+    /// Requests are timed.
+    Costs,
 }
 
 /// Somebody who watches a run: the events of training and evaluation, and the stages around them.

@@ -1,22 +1,14 @@
-//! The table as text.
+//! What methods reach, as text.
 
 use super::{Row, Standing, Table};
 use crate::{
-    numbers::{bytes, count, interval, percent, seconds},
+    numbers::{count, interval, percent},
     statistics::PairTest,
+    text_table::{Column, TextTable},
 };
 
-/// What stands where there is nothing to say.
-const NOTHING: &str = "-";
-
-/// A column: whether a table has it, its title, its cells.
-struct Column {
-    title: &'static str,
-    is_number: bool,
-    cell: fn(&Row) -> Option<String>,
-}
-
-const COLUMNS: &[Column] = &[
+/// What methods reach; [`super::costs`] has what they cost.
+const COLUMNS: &[Column<Row>] = &[
     Column {
         title: "method",
         is_number: false,
@@ -31,21 +23,6 @@ const COLUMNS: &[Column] = &[
         title: "%",
         is_number: true,
         cell: |row| row.percent.filter(|percent| *percent > 0.0).map(percent),
-    },
-    Column {
-        title: "file size",
-        is_number: true,
-        cell: |row| row.adapter_bytes.map(bytes),
-    },
-    Column {
-        title: "time/step",
-        is_number: true,
-        cell: |row| row.step_seconds.map(seconds),
-    },
-    Column {
-        title: "peak memory",
-        is_number: true,
-        cell: |row| row.peak_memory_bytes.map(bytes),
     },
     Column {
         title: "test accuracy",
@@ -85,31 +62,13 @@ const COLUMNS: &[Column] = &[
 ];
 
 impl Table {
-    /// The columns that this table has anything to put in.
-    fn columns(&self) -> impl Iterator<Item = &'static Column> {
-        COLUMNS
-            .iter()
-            .filter(|column| self.rows.iter().any(|row| (column.cell)(row).is_some()))
-    }
-
-    /// The titles of the columns, and whether each holds numbers.
-    pub fn titles(&self) -> Vec<(&'static str, bool)> {
-        self.columns()
-            .map(|column| (column.title, column.is_number))
-            .collect()
-    }
-
-    /// The cells of each row.
-    pub fn cells(&self) -> Vec<Vec<String>> {
-        let row = |row: &Row| {
-            let cells = self.columns().map(|column| (column.cell)(row));
-            cells.map(|cell| cell.unwrap_or(NOTHING.into())).collect()
-        };
-        self.rows.iter().map(row).collect()
+    /// What methods reach: the columns that there is anything to put in.
+    pub fn results(&self) -> TextTable {
+        TextTable::of_rows(COLUMNS, self.rows.iter(), self.notes())
     }
 
     /// What the numbers mean, one line each.
-    pub fn notes(&self) -> Vec<String> {
+    fn notes(&self) -> Vec<String> {
         let share = 100.0 * self.confidence;
         let most_seeds = self.rows.iter().map(|row| row.seeds.len()).max();
         let over = match most_seeds.unwrap_or(0) {
@@ -190,7 +149,6 @@ mod tests {
                     label: "soft prompt".into(),
                     trained: Some(11_520),
                     percent: Some(0.008_563_2),
-                    step_seconds: Some(0.25),
                     accuracy: Some(Interval {
                         value: 0.7,
                         low: 0.651,
@@ -205,34 +163,33 @@ mod tests {
             confidence: 0.95,
             n_examples: vec![1300],
         };
-        let titles: Vec<&str> = table.titles().iter().map(|(title, _)| *title).collect();
+        let results = table.results();
+        let titles: Vec<&str> = results.titles.iter().map(|(title, _)| *title).collect();
         assert_eq!(
             titles,
             [
                 "method",
                 "trained parameters",
                 "%",
-                "time/step",
                 "test accuracy",
                 "against the best"
             ]
         );
         assert_eq!(
-            table.cells(),
+            results.cells,
             [
-                ["majority", "-", "-", "-", "0.500", "-"],
+                ["majority", "-", "-", "0.500", "-"],
                 [
                     "soft prompt",
                     "11,520",
                     "0.0086",
-                    "250 ms",
                     "0.700 [0.651, 0.750]",
                     "tie"
                 ],
             ]
         );
         assert_eq!(
-            table.notes(),
+            results.notes,
             [
                 "Test accuracy on 1,300 examples, the mean over up to 2 seeds with the 95% bootstrap interval over seeds and examples."
             ]

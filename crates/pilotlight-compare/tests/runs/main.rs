@@ -2,6 +2,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod costs;
 mod refused;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -44,6 +45,7 @@ fn options(origins: &Origins) -> RunOptions<'_> {
         resume: false,
         untuned: true,
         keep_checkpoints: false,
+        peaks: None,
     }
 }
 

@@ -13,7 +13,7 @@ use std::{
 
 use pilotlight_compare::{
     Precision,
-    bench::{BenchModel, Measured, Settings, Step, matmul_rate},
+    bench::{BenchModel, Measured, Settings, Step, THOROUGH, matmul_rate},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -150,7 +150,7 @@ pub(super) fn serve(console: &Console) -> Result<(), Failure> {
         }
         Job::Peak { device, dtype } => {
             let device = open(&device, &console)?;
-            output.json(&matmul_rate(&device, dtype.dtype())?)?;
+            output.json(&matmul_rate(&device, dtype.dtype(), THOROUGH)?)?;
         }
     }
     output.flush()
