@@ -24,6 +24,12 @@ use crate::{console::Console, failure::Failure};
 use found::Open;
 use probe::quietly;
 
+/// What drivers have to be told before they are asked. To be called first, before other threads run.
+pub(crate) fn settle() {
+    #[cfg(all(feature = "wgpu", target_os = "linux"))]
+    gpu::without_desktop();
+}
+
 /// The backends, those to be preferred first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]

@@ -48,6 +48,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     allocator::tune();
+    devices::settle();
     let arguments = match arguments::parse() {
         Ok(arguments) => arguments,
         Err(code) => return code,

@@ -7,6 +7,19 @@ use super::{
     kernels,
 };
 
+/// Where there is no desktop, has Vulkan's loader leave out the layer of Mesa that looks for one to choose a card by: at
+/// every look it complains on standard error. To be called first, before other threads run.
+#[cfg(all(feature = "wgpu", target_os = "linux"))]
+#[allow(unsafe_code)]
+pub(super) fn without_desktop() {
+    const SWITCH: &str = "NODEVICE_SELECT";
+    let desktop = ["DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR", SWITCH];
+    if desktop.iter().all(|it| std::env::var_os(it).is_none()) {
+        // SAFETY: no other thread runs yet that could read variables.
+        unsafe { std::env::set_var(SWITCH, "1") };
+    }
+}
+
 /// The devices of CUDA.
 #[cfg(feature = "cuda")]
 pub(super) fn cuda() -> Vec<Open> {
@@ -16,7 +29,7 @@ pub(super) fn cuda() -> Vec<Open> {
 /// The devices of wgpu.
 ///
 /// On Linux those of Vulkan. Where Vulkan has no card, wgpu's own choice asks OpenGL too, which has not all that the
-/// kernels need and, without a desktop, has a library of the system complain on standard error.
+/// kernels need.
 #[cfg(feature = "wgpu")]
 pub(super) fn wgpu() -> Vec<Open> {
     use burn::cubecl::device::WgpuDeviceKind::{
