@@ -53,31 +53,76 @@ pub fn generate(
     options: &GenerateOptions,
     on_token: &mut dyn FnMut(u32),
 ) -> Vec<u32> {
+    let rows = std::slice::from_ref(row);
+    let written = continued(model, tuner, rows, options, &mut |_, token| on_token(token));
+    written.into_iter().next().expect("one row")
+}
+
+/// Continues rows together, each as [`generate`] would continue it alone; drawn tokens are other ones in each row.
+///
+/// # Panics
+///
+/// Panics where [`generate`] does for one of the rows, or if there are none.
+pub fn generate_all(
+    model: &Model,
+    tuner: &dyn Tuner,
+    rows: &[TokenRow],
+    options: &GenerateOptions,
+) -> Vec<Vec<u32>> {
+    continued(model, tuner, rows, options, &mut |_, _| ())
+}
+
+fn continued(
+    model: &Model,
+    tuner: &dyn Tuner,
+    rows: &[TokenRow],
+    options: &GenerateOptions,
+    on_token: &mut dyn FnMut(usize, u32),
+) -> Vec<Vec<u32>> {
     let decoder = model.decoder().expect("only decoders write text");
-    let mut tokens = Vec::new();
-    let mut random = ChaCha8Rng::seed_from_u64(options.seed);
-    let (hidden, mut past) = decoder.start(row, tuner);
-    let last = hidden.rows[0].len.checked_sub(1);
-    let last = last.expect("a row or a soft prompt to continue");
-    let mut state = hidden.select(&[(0, last)]);
-    while tokens.len() < options.max_tokens {
-        let token = choose(
-            scores(decoder.logits(state, &[0], tuner)),
-            options,
-            &mut random,
-        );
-        if options.eos.contains(&token) {
+    let mut texts = vec![Vec::new(); rows.len()];
+    let mut random: Vec<ChaCha8Rng> = (0..rows.len())
+        .map(|row| {
+            let mut random = ChaCha8Rng::seed_from_u64(options.seed);
+            random.set_stream(row as u64);
+            random
+        })
+        .collect();
+    let (hidden, mut past) = decoder.start(rows, tuner);
+    let last = hidden.rows.iter().enumerate().map(|(index, row)| {
+        let last = row.len.checked_sub(1);
+        (index, last.expect("a row or a soft prompt to continue"))
+    });
+    let mut states = hidden.select(&last.collect::<Vec<_>>());
+    // Rows that have ended stay in the batch, so that a tuner that tells rows apart still can.
+    let all: Vec<usize> = (0..rows.len()).collect();
+    let mut is_open = vec![options.max_tokens > 0; rows.len()];
+    while is_open.contains(&true) {
+        let scores = scores(decoder.logits(states, &all, tuner));
+        let positions = past.next_positions();
+        let of_rows = scores.chunks(scores.len() / rows.len()).enumerate();
+        let tokens = of_rows.map(|(row, scores)| {
+            if !is_open[row] {
+                return None;
+            }
+            let token = choose(scores, options, &mut random[row]);
+            is_open[row] = !options.eos.contains(&token);
+            if !is_open[row] {
+                return None;
+            }
+            on_token(row, token);
+            texts[row].push(token);
+            is_open[row] =
+                texts[row].len() < options.max_tokens && decoder.has_position(positions.of(row));
+            is_open[row].then_some(token)
+        });
+        let tokens: Vec<Option<u32>> = tokens.collect();
+        if !is_open.contains(&true) {
             break;
         }
-        on_token(token);
-        tokens.push(token);
-        if tokens.len() == options.max_tokens || !decoder.has_position(past.next_positions().max())
-        {
-            break;
-        }
-        state = decoder.next(token, &mut past, tuner);
+        states = decoder.next(&tokens, &mut past, tuner);
     }
-    tokens
+    texts
 }
 
 fn scores(logits: Tensor<2>) -> Vec<f32> {
@@ -85,7 +130,7 @@ fn scores(logits: Tensor<2>) -> Vec<f32> {
     logits.try_into_vec().expect("f32 was asked for")
 }
 
-fn choose(scores: Vec<f32>, options: &GenerateOptions, random: &mut ChaCha8Rng) -> u32 {
+fn choose(scores: &[f32], options: &GenerateOptions, random: &mut ChaCha8Rng) -> u32 {
     let mut order: Vec<usize> = (0..scores.len()).collect();
     // A stable order: among equals the first token wins, as in Hugging Face's argmax.
     let best_first = |a: &usize, b: &usize| scores[*b].total_cmp(&scores[*a]).then(a.cmp(b));
@@ -125,7 +170,7 @@ mod tests {
         let mut random = ChaCha8Rng::seed_from_u64(7);
         let mut counts = vec![0.0; scores.len()];
         for _ in 0..10_000 {
-            counts[choose(scores.to_vec(), options, &mut random) as usize] += 1.0 / 10_000.0;
+            counts[choose(scores, options, &mut random) as usize] += 1.0 / 10_000.0;
         }
         counts
     }
@@ -162,7 +207,7 @@ mod tests {
         let options = GenerateOptions::default();
         assert_eq!(
             choose(
-                vec![0.0, 2.0, 2.0, f32::NEG_INFINITY],
+                &[0.0, 2.0, 2.0, f32::NEG_INFINITY],
                 &options,
                 &mut random
             ),

@@ -17,7 +17,8 @@ pub(crate) struct Past {
 pub(crate) struct LayerPast {
     past: Option<KeyValue>,
     counts: Counts,
-    grows: bool,
+    /// How many of the next keys each row has; `None` for a cache that does not grow.
+    arriving: Option<Vec<usize>>,
 }
 
 /// The learned prefixes of all layers, in the element type of the model: a method may learn in f32 on a model of less.
@@ -65,10 +66,18 @@ impl Past {
         Self::new(prefixes, false)
     }
 
-    /// The learned prefixes of all layers, to which the keys and values of every call are added; no row may have
-    /// fewer of them than another.
+    /// The learned prefixes of all layers, to which the keys and values of every call are added.
     pub(crate) fn growing(prefixes: Vec<Option<BatchPrefix>>) -> Self {
         Self::new(prefixes, true)
+    }
+
+    /// Says how many positions of the next call each row has; those behind them are padding.
+    pub(crate) fn expect(&mut self, lens: &[usize]) {
+        for layer in &mut self.layers {
+            if let Some(arriving) = &mut layer.arriving {
+                lens.clone_into(arriving);
+            }
+        }
     }
 
     fn new(prefixes: Vec<Option<BatchPrefix>>, grows: bool) -> Self {
@@ -80,7 +89,7 @@ impl Past {
             LayerPast {
                 past,
                 counts,
-                grows,
+                arriving: grows.then(Vec::new),
             }
         };
         Self {
@@ -113,16 +122,42 @@ impl LayerPast {
     }
 
     /// All keys and values, the new ones behind the slots of the earlier ones.
+    ///
+    /// A cache that grows keeps them for the next call, those of each row side by side and padding behind them.
     pub(crate) fn extend(&mut self, new: KeyValue) -> KeyValue {
-        let all = match self.past.take() {
-            Some(past) => past.append(new),
-            None => new,
+        let past = self.past.take();
+        let all = match past.clone() {
+            Some(past) => past.append(new.clone()),
+            None => new.clone(),
         };
-        if self.grows {
-            assert_eq!(self.counts.as_slice().len(), 1, "new keys stand behind old");
-            self.counts = Counts::Same(all.key.dims()[2]);
-            self.past = Some(all.clone());
-        }
+        let Some(arriving) = &self.arriving else {
+            return all;
+        };
+        let totals = arriving.iter().enumerate();
+        let totals = Counts::new(
+            totals
+                .map(|(row, new)| self.counts.of(row) + new)
+                .collect(),
+        );
+        let kept = match (past, &self.counts) {
+            (Some(past), Counts::Each(counts)) => {
+                let [past, new] = [(past, counts), (new, arriving)];
+                let ragged = |(key_value, lengths): (KeyValue, &Vec<usize>)| BatchPrefix {
+                    key_value,
+                    lengths: lengths.clone(),
+                };
+                ragged(past).append(ragged(new)).key_value
+            }
+            // Every row fills the slots of the past.
+            _ => all.clone(),
+        };
+        let n_slots = totals.max();
+        let shortened = |slots: Tensor<4>| match slots.dims()[2] > n_slots {
+            true => slots.slice_dim(2, 0..n_slots),
+            false => slots,
+        };
+        self.past = Some(KeyValue::new(shortened(kept.key), shortened(kept.value)));
+        self.counts = totals;
         all
     }
 }

@@ -61,7 +61,7 @@ mod random;
 mod transpose;
 
 pub use error::LoadError;
-pub use generation::{GenerateOptions, generate};
+pub use generation::{GenerateOptions, generate, generate_all};
 pub use head::ClassificationHead;
 pub use hidden::Hidden;
 pub use load::{LoadOptions, Pretrained, init_random, load_bytes, load_folder, read_spec};

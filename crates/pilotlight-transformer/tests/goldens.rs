@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use pilotlight_core::{BatchPrefix, Identity, KeyValue, TokenRow, Tuner};
 use pilotlight_transformer::{
-    GenerateOptions, LoadOptions, Model, Pretrained, generate, load_folder,
+    GenerateOptions, LoadOptions, Model, Pretrained, generate, generate_all, load_folder,
 };
 use serde::Deserialize;
 
@@ -98,6 +98,9 @@ fn check(case: &str) {
     });
     assert_eq!(written, golden.greedy);
     assert_eq!(seen, golden.greedy);
+    // Beside rows of other lengths.
+    let together = generate_all(&model, &Identity, &rows, &options);
+    assert_eq!(together[0], golden.greedy);
 }
 
 #[test]

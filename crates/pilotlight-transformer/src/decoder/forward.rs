@@ -31,20 +31,29 @@ impl Decoder {
         Hidden::new(rows, states)
     }
 
-    /// Runs one row and keeps the keys and values of every layer for [`next`](Self::next).
-    pub(crate) fn start(&self, row: &TokenRow, tuner: &dyn Tuner) -> (Hidden, Past) {
-        let embedded = embed_words(&self.embedding, std::slice::from_ref(row), tuner);
+    /// Runs rows and keeps the keys and values of every layer for [`next`](Self::next).
+    pub(crate) fn start(&self, rows: &[TokenRow], tuner: &dyn Tuner) -> (Hidden, Past) {
+        let embedded = embed_words(&self.embedding, rows, tuner);
         let Embedded { embeddings, rows } = tuner.embed(embedded);
-        let mut past = Past::growing(self.prefixes(1, tuner));
+        let mut past = Past::growing(self.prefixes(rows.len(), tuner));
         let states = self.layers(embeddings, &rows, &lens(&rows), &mut past, tuner);
         (Hidden::new(rows, states), past)
     }
 
-    /// Runs one more token; returns its state `[1, d_model]`.
-    pub(crate) fn next(&self, token: u32, past: &mut Past, tuner: &dyn Tuner) -> Tensor<2> {
-        let embedded = embed_words(&self.embedding, &[TokenRow::new(vec![token])], tuner);
-        let states = self.layers(embedded.embeddings, &[], &[1], past, tuner);
-        states.reshape([1, self.config.d_model])
+    /// Runs one more token of each row that has one; returns their states `[n_batch, d_model]`, of which those of the
+    /// other rows mean nothing.
+    pub(crate) fn next(
+        &self,
+        tokens: &[Option<u32>],
+        past: &mut Past,
+        tuner: &dyn Tuner,
+    ) -> Tensor<2> {
+        let rows = tokens.iter().map(|token| token.unwrap_or(0));
+        let rows: Vec<TokenRow> = rows.map(|token| TokenRow::new(vec![token])).collect();
+        let lens: Vec<usize> = tokens.iter().map(|it| usize::from(it.is_some())).collect();
+        let embedded = embed_words(&self.embedding, &rows, tuner);
+        let states = self.layers(embedded.embeddings, &[], &lens, past, tuner);
+        states.reshape([rows.len(), self.config.d_model])
     }
 
     fn prefixes(&self, n_batch: usize, tuner: &dyn Tuner) -> Vec<Option<BatchPrefix>> {
@@ -68,6 +77,7 @@ impl Decoder {
     ) -> Tensor<3> {
         let [_, n_seq, _] = x.dims();
         let (device, dtype) = (x.device(), x.dtype());
+        past.expect(lens);
         let first = past.next_positions();
         let mut x = match &self.position_embedding {
             Some(embedding) => x + learned_positions(embedding, &first, lens, n_seq),

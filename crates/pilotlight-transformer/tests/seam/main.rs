@@ -16,7 +16,7 @@ use pilotlight_core::{
     BatchPrefix, Embedded, Identity, Insertion, KeyValue, Projection, Site, Sublayer, TokenRow,
     Tuner,
 };
-use pilotlight_transformer::{GenerateOptions, LoadOptions, Model, generate, load_folder};
+use pilotlight_transformer::{GenerateOptions, LoadOptions, Model, generate, generate_all, load_folder};
 
 fn model(case: &str, device: &Device) -> Model {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -272,6 +272,35 @@ fn cached_equals_uncached() {
 }
 
 #[test]
+fn rows_are_written_on_together_as_each_alone() {
+    let device = Device::default();
+    for case in CASES {
+        let model = model(case, &device);
+        let tuner = Everything::new(&model, &device);
+        let mut options = GenerateOptions {
+            max_tokens: 10,
+            ..GenerateOptions::default()
+        };
+        let alone = |options: &GenerateOptions| -> Vec<Vec<u32>> {
+            let rows = rows();
+            let written = rows.iter();
+            written
+                .map(|row| generate(&model, &tuner, row, options, &mut |_| ()))
+                .collect()
+        };
+        let all = alone(&options);
+        let together = generate_all(&model, &tuner, &rows(), &options);
+        assert_eq!(together, all, "{case}");
+        // One row ends before the others.
+        options.eos = vec![all[1][2]];
+        let stopped = alone(&options);
+        assert!(stopped[1].len() < 3);
+        let together = generate_all(&model, &tuner, &rows(), &options);
+        assert_eq!(together, stopped, "{case}");
+    }
+}
+
+#[test]
 fn text_ends_with_the_learned_positions() {
     let model = model("gpt2", &Device::default());
     let options = GenerateOptions {
@@ -289,6 +318,10 @@ fn text_ends_with_the_learned_positions() {
     );
     // The last token needs no position: nothing follows it.
     assert_eq!(written.len(), 32 - 5 + 1);
+    let rows = [vec![3; 9], vec![3; 5]].map(TokenRow::new);
+    let lens = generate_all(&model, &Identity, &rows, &options).into_iter();
+    let lens: Vec<usize> = lens.map(|written| written.len()).collect();
+    assert_eq!(lens, [32 - 9 + 1, 32 - 5 + 1]);
     let again = generate(
         &model,
         &Identity,

@@ -173,6 +173,17 @@ fn text_is_written_behind_a_padded_prefix() {
             };
             assert_eq!(write(true), write(false), "{case}");
         }
+        // Both rows together, whose prefixes and texts are of different lengths.
+        let options = GenerateOptions {
+            max_tokens: 8,
+            ..GenerateOptions::default()
+        };
+        let together = generate_all(&model, &tuner, &rows()[..2], &options);
+        for (index, row) in rows()[..2].iter().enumerate() {
+            let tuner = tuner.only(index, false);
+            let alone = generate(&model, &tuner, row, &options, &mut |_| ());
+            assert_eq!(together[index], alone, "{case}");
+        }
     }
 }
 
