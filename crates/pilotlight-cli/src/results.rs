@@ -1,6 +1,10 @@
 //! Results as text.
 
-use pilotlight_compare::{Report, TextTable, numbers::interval, result::TestResult};
+use pilotlight_compare::{
+    Forgetting, Report, TextTable,
+    numbers::{difference, interval, interval_to},
+    result::TestResult,
+};
 
 use crate::{
     console::{Console, Output},
@@ -12,15 +16,34 @@ use crate::{
 pub(crate) fn test(test: &TestResult) -> String {
     let loss = format!("loss {:.4} on {} examples", test.loss, test.n_examples);
     let accuracy = test.accuracy.map(interval);
+    let generated = test.generated;
     let scores = [
         ("accuracy", accuracy),
         ("macro-F1", test.macro_f1.map(|score| format!("{score:.3}"))),
         ("MCC", test.mcc.map(|score| format!("{score:.3}"))),
+        ("BLEU", generated.map(|it| interval_to(it.bleu, 1))),
+        ("ROUGE-L", generated.map(|it| interval(it.rouge_l))),
+        ("exact match", generated.map(|it| interval(it.exact_match))),
+        ("perplexity", test.perplexity.map(|it| interval_to(it, 2))),
     ];
     let scores = scores
         .into_iter()
         .filter_map(|(name, score)| Some(format!("{name} {}", score?)));
     scores.chain([loss]).collect::<Vec<_>>().join(", ")
+}
+
+/// What training made a model forget.
+pub(crate) fn forgetting(forgetting: &Forgetting) -> String {
+    let Forgetting {
+        n_texts,
+        before,
+        after,
+        ..
+    } = forgetting;
+    format!(
+        "loss on {n_texts} general texts: {before:.4} of the base alone, {after:.4} with what was trained, {}",
+        difference(forgetting.difference)
+    )
 }
 
 /// A token's text with its blanks, line ends and control characters to be seen.

@@ -65,6 +65,8 @@ fn test_only(config: &ExperimentConfig) -> Option<ExperimentConfig> {
         ..TrainConfig::default()
     };
     config.report.test_only = true;
+    // It has learned nothing and forgets nothing.
+    config.report.general = None;
     Some(config)
 }
 

@@ -67,6 +67,7 @@ impl EnsemblesConfig {
             ..TrainConfig::default()
         };
         config.report.test_only = true;
+        config.report.general = None;
         config.ensemble = Some(EnsembleConfig {
             members,
             combination: self.combination,

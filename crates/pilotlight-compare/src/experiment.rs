@@ -1,7 +1,7 @@
 //! What an experiment file says.
 
 use indexmap::IndexMap;
-use pilotlight_data::{DataConfig, TaskConfig};
+use pilotlight_data::{DataConfig, TaskConfig, TaskKind};
 use pilotlight_train::TrainConfig;
 use pilotlight_tuners::TunerConfig;
 use serde::{Deserialize, Serialize};
@@ -10,6 +10,8 @@ use crate::{
     budget::Budget,
     ensembles::{EnsembleConfig, EnsemblesConfig},
     error::CompareError,
+    forgetting::GeneralConfig,
+    generated::GenerateConfig,
     layers::{Experiment, Origins},
     run::BOOTSTRAP_SEED,
     search::SearchConfig,
@@ -113,6 +115,12 @@ pub struct ReportConfig {
     /// Test examples that are timed one by one, with the adapter and without it; 0 for none.
     #[serde(skip_serializing_if = "is_usual")]
     pub timed_requests: usize,
+    /// How texts are written for the test examples of a completion task; without it none are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generate: Option<GenerateConfig>,
+    /// General text on which is measured what training makes a language model forget; without it that is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub general: Option<GeneralConfig>,
 }
 
 /// What `timed_requests` is unless somebody says otherwise.
@@ -132,11 +140,49 @@ impl Default for ReportConfig {
             resamples: 10_000,
             confidence: 0.95,
             timed_requests: TIMED_REQUESTS,
+            generate: None,
+            general: None,
         }
     }
 }
 
 impl ReportConfig {
+    /// What is wrong with what is measured of texts.
+    fn text_problems(&self, kind: TaskKind) -> Vec<(String, String, String)> {
+        let mut problems = Vec::new();
+        let mut add = |key: &str, message: String, hint: &str| {
+            problems.push((format!("report.{key}"), message, hint.to_owned()));
+        };
+        let at_least = |least: usize, found| format!("expected at least {least}, found {found}");
+        if let Some(generate) = &self.generate {
+            if kind != TaskKind::Completion {
+                let message = "texts are generated in tasks of completion alone".into();
+                add(
+                    "generate",
+                    message,
+                    "set `kind = \"completion\"` in [task], or leave it out",
+                );
+            }
+            if generate.max_tokens == 0 {
+                add("generate.max_tokens", at_least(1, 0), "");
+            }
+        }
+        if let Some(general) = &self.general {
+            if general.limit == 0 {
+                add("general.limit", at_least(1, 0), "");
+            }
+            if general.max_tokens < 2 {
+                let message = at_least(2, general.max_tokens);
+                add(
+                    "general.max_tokens",
+                    message,
+                    "nothing predicts the first token of a text",
+                );
+            }
+        }
+        problems
+    }
+
     /// The bootstrap of its intervals. Equal outcomes have equal intervals: its seed is not that of the run.
     pub fn bootstrap(&self) -> Bootstrap {
         Bootstrap {
@@ -283,6 +329,7 @@ impl ExperimentConfig {
         for (key, message) in self.train.problems() {
             problems.push((format!("train.{key}"), message, String::new()));
         }
+        problems.extend(self.report.text_problems(self.task.kind));
         if self.report.resamples == 0 {
             let message = "expected at least 1, found 0".into();
             problems.push(("report.resamples".into(), message, String::new()));

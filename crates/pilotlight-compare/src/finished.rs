@@ -7,9 +7,11 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     error::CompareError,
+    forgetting::GeneralOutcome,
+    generated::TextOutcome,
     launch::{PlannedRun, RunKind},
     result::{RunResult, TestOutcome},
-    run::{PREDICTIONS_FILE, WHOLE_PREDICTIONS_FILE},
+    run::{GENERAL_FILE, PREDICTIONS_FILE, WHOLE_PREDICTIONS_FILE},
     statistics::SeedOutcomes,
 };
 
@@ -24,6 +26,10 @@ pub struct FinishedRun {
     pub outcomes: Vec<TestOutcome>,
     /// The same on the whole test set, where that was asked for.
     pub whole_outcomes: Vec<TestOutcome>,
+    /// The outcomes on the test examples in a task of texts; none in other tasks, and in runs of older versions.
+    pub texts: Vec<TextOutcome>,
+    /// The outcomes on general text, where that was asked for.
+    pub general: Vec<GeneralOutcome>,
     /// Its steps and evaluations; none where nothing was trained.
     pub history: Vec<Metric>,
 }
@@ -39,11 +45,11 @@ impl FinishedRun {
         let has_classes = |test: Option<crate::result::TestResult>| {
             test.is_some_and(|test| test.accuracy.is_some())
         };
-        let outcomes = |is_there, file| match is_there {
-            true => lines(&folder.join(file)),
-            false => Ok(Vec::new()),
-        };
+        let outcomes = |is_there, file| lines_of(is_there, &folder.join(file));
+        let has_texts = result.test.is_some_and(|test| test.perplexity.is_some());
         Ok(Self {
+            texts: lines_of(has_texts, &folder.join(PREDICTIONS_FILE))?,
+            general: lines_of(result.forgetting.is_some(), &folder.join(GENERAL_FILE))?,
             outcomes: outcomes(has_classes(result.test), PREDICTIONS_FILE)?,
             whole_outcomes: outcomes(has_classes(result.whole_test), WHOLE_PREDICTIONS_FILE)?,
             history: match result.steps {
@@ -139,6 +145,12 @@ impl<'a> Group<'a> {
         .collect()
     }
 
+    /// The outcomes of each run that has any of a kind.
+    pub(crate) fn each<T>(&self, outcomes: impl Fn(&'a FinishedRun) -> &'a [T]) -> Vec<&'a [T]> {
+        let runs = self.0.iter().map(|run| outcomes(run));
+        runs.filter(|outcomes| !outcomes.is_empty()).collect()
+    }
+
     /// How often each class was taken for each other one, over all seeds; `None` without classes.
     pub(crate) fn confusion(&self) -> Option<(Vec<String>, ConfusionMatrix)> {
         let labels = self.first().labels();
@@ -147,6 +159,14 @@ impl<'a> Group<'a> {
             let matrix = ConfusionMatrix::new(labels.len(), pairs);
             (labels, matrix)
         })
+    }
+}
+
+/// The values of a file of JSON lines, if it is there.
+fn lines_of<T: DeserializeOwned>(is_there: bool, path: &Path) -> Result<Vec<T>, CompareError> {
+    match is_there {
+        true => lines(path),
+        false => Ok(Vec::new()),
     }
 }
 

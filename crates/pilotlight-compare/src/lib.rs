@@ -18,6 +18,8 @@
 //! | [`ensembles`] | runs of several seeds that answer together |
 //! | [`search`] | the same search for every method's learning rate |
 //! | [`matrix`], [`launch`] | these runs, in one process or in many |
+//! | [`generated`] | texts of test examples: their perplexity, what is written in their place |
+//! | [`forgetting`] | the loss on general text before and after training |
 //! | [`finished`] | finished runs with all that they left behind |
 //! | [`table`] | what methods cost and reach, side by side |
 //! | [`report`] | all of it as documents; [`numbers`], [`text_table`]: numbers and tables as people read them |
@@ -55,6 +57,8 @@ pub mod experiment;
 mod figure;
 mod files;
 pub mod finished;
+pub mod forgetting;
+pub mod generated;
 pub mod launch;
 pub mod layers;
 pub mod machine;
@@ -92,6 +96,8 @@ pub use experiment::{
     Point, Precision, ReportConfig,
 };
 pub use finished::FinishedRun;
+pub use forgetting::{Forgetting, GeneralConfig, GeneralText};
+pub use generated::{GenerateConfig, TextScores, Writer};
 pub use launch::{ChildProcess, InProcess, Launcher, PlannedRun, RunKind};
 pub use layers::{Experiment, Layers, Origins};
 pub use matrix::{CompareEvent, CompareOptions, compare};

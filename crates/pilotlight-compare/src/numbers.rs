@@ -84,10 +84,15 @@ pub fn seconds(seconds: f64) -> String {
 
 /// A value with its interval; the value alone where it is exact.
 pub fn interval(interval: Interval) -> String {
+    interval_to(interval, 3)
+}
+
+/// The same with so many digits behind the point.
+pub fn interval_to(interval: Interval, digits: usize) -> String {
     let Interval { value, low, high } = interval;
     match low == high {
-        true => format!("{value:.3}"),
-        false => format!("{value:.3} [{low:.3}, {high:.3}]"),
+        true => format!("{value:.digits$}"),
+        false => format!("{value:.digits$} [{low:.digits$}, {high:.digits$}]"),
     }
 }
 

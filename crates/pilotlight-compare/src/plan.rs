@@ -228,6 +228,8 @@ impl Planner<'_> {
             let mut config = point.config.clone();
             config.train.learning_rate = rate;
             config.report.trial = true;
+            // Trials are validated alone.
+            (config.report.generate, config.report.general) = (None, None);
             let label = &method.label;
             let run = self.run(name, label, RunKind::Trial, &point.values, config, seed);
             let folder = self.add(run).folder.clone();

@@ -6,6 +6,8 @@ use pilotlight_train::{ConfusionMatrix, Evaluation};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    forgetting::Forgetting,
+    generated::{TextOutcome, TextScores, perplexities, text_scores},
     machine::Machine,
     run::classes,
     statistics::{Bootstrap, Interval, bootstrap_accuracy},
@@ -52,6 +54,10 @@ pub struct RunResult {
     pub test: Option<TestResult>,
     /// The same on the whole test set, where `report.whole_test` asks for it.
     pub whole_test: Option<TestResult>,
+    /// The loss on general text before and after training, where `report.general` asks for it; `None` in results of
+    /// older versions.
+    #[serde(default)]
+    pub forgetting: Option<Forgetting>,
     /// What the base alone reaches on the test examples, where that was asked for and it can do the task untrained.
     pub untuned: Option<TestResult>,
     /// Accuracy of always saying the most frequent class of the training examples.
@@ -164,12 +170,19 @@ pub struct TestResult {
     pub mcc: Option<f64>,
     /// Mean of `-log p` over tokens or classes.
     pub loss: f64,
+    /// Perplexity of the texts, in a task without classes.
+    #[serde(default)]
+    pub perplexity: Option<Interval>,
+    /// What generated texts are worth, where `report.generate` asks for them.
+    #[serde(default)]
+    pub generated: Option<TextScores>,
 }
 
 impl TestResult {
-    /// What the evaluation of a split says.
+    /// What the evaluation of a split says; `texts` are its outcomes in a task of texts.
     pub fn new(
         evaluation: &Evaluation,
+        texts: &[TextOutcome],
         data: &TaskData,
         split: &Split,
         bootstrap: &Bootstrap,
@@ -184,6 +197,8 @@ impl TestResult {
             macro_f1: confusion.as_ref().map(ConfusionMatrix::macro_f1),
             mcc: confusion.as_ref().map(ConfusionMatrix::mcc),
             loss: evaluation.loss,
+            perplexity: perplexities(&[texts], bootstrap),
+            generated: text_scores(&[texts], bootstrap),
         }
     }
 }
@@ -230,8 +245,14 @@ pub struct Seconds {
     pub validation: f64,
     /// Writing checkpoints.
     pub checkpoints: f64,
-    /// Evaluating on the test examples.
+    /// Evaluating on the test examples, without generation.
     pub test: f64,
+    /// Writing texts for the test examples.
+    #[serde(default)]
+    pub generation: f64,
+    /// Evaluating on general text, before and after training.
+    #[serde(default)]
+    pub general: f64,
     /// Timing requests and the device; 0 in results of older versions.
     #[serde(default)]
     pub costs: f64,

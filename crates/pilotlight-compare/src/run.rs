@@ -2,6 +2,7 @@
 
 mod costs;
 mod finished;
+mod general;
 mod model;
 mod save;
 mod test;
@@ -18,12 +19,11 @@ use crate::{
     base::Base,
     error::CompareError,
     experiment::ExperimentConfig,
+    generated::Writer,
     layers::Origins,
     machine::Machine,
     memory,
-    result::{
-        BaseHash, Losses, Parameters, RunResult, Seconds, TestOutcome, TestResult, Truncated,
-    },
+    result::{BaseHash, Losses, Parameters, RunResult, Seconds, TestResult, Truncated},
     sources::{Resolver, data_hash},
     statistics::majority_accuracy,
 };
@@ -31,7 +31,7 @@ pub use finished::read_result;
 use finished::{check_settings, finished, resolved};
 pub use model::{tuned, untuned};
 use save::save;
-use test::{Ensemble, evaluated};
+use test::Ensemble;
 use watch::Watch;
 pub use watch::{RunObserver, Stage, Unwatched};
 
@@ -45,6 +45,8 @@ pub const PREDICTIONS_FILE: &str = "predictions.jsonl";
 pub const WHOLE_PREDICTIONS_FILE: &str = "predictions-whole.jsonl";
 /// The task of an adapter, in its folder: a section `[task]`.
 pub const TASK_FILE: &str = "task.toml";
+/// How likely general texts are before and after training, one JSON object a line.
+pub const GENERAL_FILE: &str = "general.jsonl";
 /// Why a run failed.
 pub const ERROR_FILE: &str = "error.txt";
 /// The whole model, where `base.save` asks for it.
@@ -101,6 +103,7 @@ pub fn run(
         options,
         seconds: Seconds::default(),
         ensemble: None,
+        writer: None,
     }
     .execute(observer);
     match &result {
@@ -125,6 +128,8 @@ struct Run<'a> {
     seconds: Seconds,
     /// What is tested in place of the one model, if it is several.
     ensemble: Option<Ensemble>,
+    /// Writes texts for the test examples, where that is asked for.
+    writer: Option<Writer>,
 }
 
 impl Run<'_> {
@@ -143,6 +148,7 @@ impl Run<'_> {
         let data = base.prepare(config, self.options.origins)?;
         let whole = self.whole_test(&base)?;
         let tuned = tuned(&base, config, &data)?;
+        self.writer = Writer::new(&base, config, SplitName::Test)?;
         self.seconds.prepare = preparing.elapsed().as_secs_f64();
 
         let untuned = match self.options.untuned {
@@ -160,6 +166,7 @@ impl Run<'_> {
                 || model::untuned(&base, config, &data)?.is_some());
         let Base { source, family, .. } = &base;
         let (source, family) = (source.clone(), (*family).to_owned());
+        let general = self.general(&base, observer)?;
         // Trained parameters are copies: with the base's own beside them, training would seem to need more memory.
         drop(base);
         let (outcome, watch, peak_memory_bytes) = self.train(tuned, &data, &helpers, observer)?;
@@ -171,12 +178,16 @@ impl Run<'_> {
             true => self.test(tuned, data, split, name, observer),
             false => Ok(None),
         };
-        let test_result = test(&data.test, &data, Some(PREDICTIONS_FILE))?;
+        let tested = test(&data.test, &data, Some(PREDICTIONS_FILE))?;
         let whole_test = match &whole {
             Some(whole) => test(&whole.test, whole, Some(WHOLE_PREDICTIONS_FILE))?,
             None => None,
         };
-        self.seconds.test = testing.elapsed().as_secs_f64();
+        let (test_result, generation) =
+            tested.map_or((None, 0.0), |it| (Some(it.result), it.generation));
+        self.seconds.generation = generation;
+        self.seconds.test = testing.elapsed().as_secs_f64() - generation;
+        let forgetting = self.forgetting(general, tuned, observer)?;
 
         let adapter_bytes = match config.report.test_only || config.report.trial {
             true => None,
@@ -218,7 +229,8 @@ impl Run<'_> {
             loss: losses(&outcome, test_result.as_ref()),
             validation_accuracy: validation_accuracy(&outcome),
             test: test_result,
-            whole_test,
+            whole_test: whole_test.map(|tested| tested.result),
+            forgetting,
             untuned,
             majority_accuracy: majority_accuracy(&classes(&data.train), &classes(&data.test)),
             labels: data.labels.clone(),
@@ -256,7 +268,7 @@ impl Run<'_> {
         let start = Instant::now();
         let result = self.test(&untuned, data, &data.test, None, observer)?;
         self.seconds.untuned = start.elapsed().as_secs_f64();
-        Ok(result)
+        Ok(result.map(|tested| tested.result))
     }
 
     fn train(
@@ -293,43 +305,6 @@ impl Run<'_> {
         let outcome = train_with(tuned, job, helpers)?;
         let peak = memory::peak_bytes().filter(|_| is_reset);
         Ok((outcome, watch, peak))
-    }
-
-    /// Tests on a split and writes the outcomes to the file of this name.
-    fn test(
-        &self,
-        tuned: &Tuned,
-        data: &TaskData,
-        split: &Split,
-        file: Option<&str>,
-        observer: &mut dyn RunObserver,
-    ) -> Result<Option<TestResult>, CompareError> {
-        if split.examples.is_empty() {
-            return Ok(None);
-        }
-        let batch_size = self.config.train.eval_batch_size;
-        let ensemble = self.ensemble.as_ref();
-        let evaluation = evaluated(ensemble, tuned, data, split, batch_size, observer)?;
-        if let Some(file) = file.filter(|_| !evaluation.predictions.is_empty()) {
-            let mut lines = Vec::new();
-            let found = evaluation.predictions.iter().zip(classes(split));
-            for ((found, gold), example) in found.zip(&split.examples) {
-                let outcome = TestOutcome {
-                    line: example.origin,
-                    label: data.labels[gold].clone(),
-                    prediction: data.labels[found.class].clone(),
-                    log_probabilities: found.log_probabilities.clone(),
-                };
-                let path = self.folder.path().join(file);
-                serde_json::to_writer(&mut lines, &outcome)
-                    .map_err(|error| CompareError::file(path, error.into()))?;
-                lines.push(b'\n');
-            }
-            self.folder.write(file, &lines)?;
-        }
-        let bootstrap = self.config.report.bootstrap();
-        let result = TestResult::new(&evaluation, data, split, &bootstrap);
-        Ok(Some(result))
     }
 }
 

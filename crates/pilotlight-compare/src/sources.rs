@@ -14,6 +14,7 @@ use crate::{
     embedded,
     error::{CompareError, Problem},
     experiment::Precision,
+    layers::Origins,
     result::DataHash,
 };
 
@@ -122,6 +123,27 @@ pub fn data_sources(data: &DataConfig) -> Result<DataSources, CompareError> {
     Ok(sources)
 }
 
+/// The records of one file, which `key` names.
+///
+/// # Errors
+///
+/// If the file is not there, or an embedded one is unknown.
+pub(crate) fn named_source(
+    key: &str,
+    data: &DataConfig,
+    origins: &Origins,
+) -> Result<DataSources, CompareError> {
+    let mut sources = DataSources::files(data, Path::new(""));
+    let found = find_records(key, &sources.train).map_err(|problem| Problem {
+        origin: origins.of_key(key),
+        ..problem
+    })?;
+    if let Some(found) = found {
+        sources.train = found;
+    }
+    Ok(sources)
+}
+
 /// The hashes of the records that an experiment names.
 ///
 /// # Errors
@@ -136,7 +158,7 @@ pub(crate) fn data_hash(data: &DataConfig) -> Result<DataHash, CompareError> {
     })
 }
 
-fn hash(source: &DataSource) -> Result<String, CompareError> {
+pub(crate) fn hash(source: &DataSource) -> Result<String, CompareError> {
     let mut bytes: Box<dyn Read> = match source {
         DataSource::File { path, .. } => {
             let file = File::open(path).map_err(|error| CompareError::file(path, error))?;

@@ -11,6 +11,8 @@ use self::pairs::{compared, stand};
 use crate::{
     experiment::{AxisValues, ReportConfig},
     finished::{FinishedRun, Group},
+    forgetting::differences,
+    generated::{TextScores, perplexities, text_scores},
     statistics::{Comparison, Interval, mean, median, summarize},
 };
 
@@ -78,6 +80,18 @@ pub struct Row {
     pub whole_accuracy: Option<Interval>,
     /// Standard deviation of the accuracy over seeds.
     pub deviation: Option<f64>,
+    /// Perplexity of the test texts: the mean over seeds, with the interval over seeds and texts.
+    #[serde(default)]
+    pub perplexity: Option<Interval>,
+    /// The same of what generated texts are worth.
+    #[serde(default)]
+    pub generated: Option<TextScores>,
+    /// By how much training raised the mean loss per token on general text, with the interval over seeds and texts.
+    #[serde(default)]
+    pub general_loss: Option<Interval>,
+    /// That loss of the base alone.
+    #[serde(default)]
+    pub general_loss_before: Option<f64>,
     /// Mean loss on the test examples.
     pub loss: Option<f64>,
     /// Mean of the lowest validation losses.
@@ -157,6 +171,8 @@ fn row(group: &Group<'_>, report: &ReportConfig) -> Row {
     let whole = summarize(&group.outcomes(|run| &run.whole_outcomes), &bootstrap);
     let [macro_f1, mcc] =
         scores::of_classes(group, &bootstrap).map_or([None; 2], |it| it.map(Some));
+    let texts = group.each(|run| &run.texts);
+    let before = group.values(|result| Some(result.forgetting.as_ref()?.before));
     Row {
         label: planned.title(),
         name: planned.label.clone(),
@@ -193,6 +209,10 @@ fn row(group: &Group<'_>, report: &ReportConfig) -> Row {
         mcc,
         whole_accuracy: whole.map(|it| it.mean),
         deviation: tested.and_then(|it| it.deviation),
+        perplexity: perplexities(&texts, &bootstrap),
+        generated: text_scores(&texts, &bootstrap),
+        general_loss: differences(&group.each(|run| &run.general), &bootstrap),
+        general_loss_before: mean(&before),
         loss: mean(&group.values(|result| Some(result.test?.loss))),
         validation_loss: mean(&group.values(|result| result.loss.validation)),
         seeds: group

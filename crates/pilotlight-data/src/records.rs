@@ -121,7 +121,7 @@ impl Record {
     /// # Errors
     ///
     /// A problem in `source` if the field is missing, empty of meaning (null), or a list or an object.
-    pub(crate) fn text(&self, field: &str, source: &str) -> Result<String, Problem> {
+    pub fn text(&self, field: &str, source: &str) -> Result<String, Problem> {
         let problem = |found: String, hint: String| Problem {
             place: Place::Line {
                 source: source.into(),

@@ -91,7 +91,7 @@ impl DataSource {
                 place: Place::Source(self.name().into_owned()),
                 expected: "a file named .jsonl, .json, .csv or .tsv".into(),
                 found: found.map_or("no extension".into(), |found| format!(".{found}")),
-                hint: "set `format` in [data] to \"jsonl\", \"csv\" or \"tsv\"".into(),
+                hint: "set `format` beside its path to \"jsonl\", \"csv\" or \"tsv\"".into(),
             }
             .into()),
         }

@@ -26,6 +26,17 @@ pub struct Evaluation {
     pub accuracy: Option<f64>,
     /// The prediction for each example in order, in a classification task.
     pub predictions: Vec<Prediction>,
+    /// The likelihood of each example's text in order, in a task of texts; empty in a classification task.
+    pub likelihoods: Vec<Likelihood>,
+}
+
+/// How likely a model finds the tokens of one example that training would train on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Likelihood {
+    /// Their log-probabilities, summed.
+    pub log_probability: f64,
+    /// How many they are; a text of one token has none.
+    pub n_tokens: usize,
 }
 
 /// What was predicted for one example.
@@ -69,7 +80,7 @@ pub fn evaluate(
     let mut progress = |done| observer.event(&Event::Evaluating { done, n_examples });
 
     if data.kind != TaskKind::Classification {
-        return texts(&tuned, &items, batch_size, &mut progress);
+        return texts(&tuned, split, &items, batch_size, &mut progress);
     }
     let inputs: Vec<&TokenRow> = split
         .examples
@@ -128,6 +139,7 @@ impl Evaluation {
             n_tokens,
             accuracy: Some(right as f64 / golds.len() as f64),
             predictions,
+            likelihoods: Vec::new(),
         }
     }
 }
@@ -135,6 +147,7 @@ impl Evaluation {
 /// Completions and texts: their tokens' loss.
 fn texts(
     tuned: &Tuned,
+    split: &Split,
     items: &[Item],
     batch_size: usize,
     progress: &mut dyn FnMut(usize),
@@ -151,7 +164,18 @@ fn texts(
         token_logprobs(&tuned.base, &tuned.tuner, &hidden, &tokens)
     })?;
     let n_tokens = values.iter().map(Vec::len).sum();
+    let mut of_items = values.iter();
+    // An example that asks for nothing is no item.
+    let likelihoods = split.examples.iter().map(|example| {
+        let asked = Item::of_example(example, None).n_trained() > 0;
+        let values = of_items.by_ref().take(usize::from(asked)).flatten();
+        values.fold(Likelihood::default(), |sum, value| Likelihood {
+            log_probability: sum.log_probability + value,
+            n_tokens: sum.n_tokens + 1,
+        })
+    });
     Ok(Evaluation {
+        likelihoods: likelihoods.collect(),
         loss: -values.iter().flatten().sum::<f64>() / n_tokens as f64,
         n_tokens,
         accuracy: None,

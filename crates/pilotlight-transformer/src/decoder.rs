@@ -137,6 +137,8 @@ impl Decoder {
 
     /// The keys and values that each layer has of a row.
     pub(crate) fn keys_and_values(&self, row: &TokenRow) -> Vec<KeyValue> {
-        self.start(std::slice::from_ref(row), &Identity).1.into_layers()
+        self.start(std::slice::from_ref(row), &Identity)
+            .1
+            .into_layers()
     }
 }

@@ -206,11 +206,7 @@ mod tests {
         let mut random = ChaCha8Rng::seed_from_u64(1);
         let options = GenerateOptions::default();
         assert_eq!(
-            choose(
-                &[0.0, 2.0, 2.0, f32::NEG_INFINITY],
-                &options,
-                &mut random
-            ),
+            choose(&[0.0, 2.0, 2.0, f32::NEG_INFINITY], &options, &mut random),
             1
         );
     }

@@ -134,11 +134,7 @@ impl LayerPast {
             return all;
         };
         let totals = arriving.iter().enumerate();
-        let totals = Counts::new(
-            totals
-                .map(|(row, new)| self.counts.of(row) + new)
-                .collect(),
-        );
+        let totals = Counts::new(totals.map(|(row, new)| self.counts.of(row) + new).collect());
         let kept = match (past, &self.counts) {
             (Some(past), Counts::Each(counts)) => {
                 let [past, new] = [(past, counts), (new, arriving)];

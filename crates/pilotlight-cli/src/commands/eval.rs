@@ -4,11 +4,13 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use pilotlight_compare::{
-    Base, CompareError, Experiment, Resolver, RunObserver, Stage, result::TestResult, run::untuned,
-    statistics::majority_accuracy,
+    Base, CompareError, Experiment, GeneralText, Resolver, RunObserver, Stage, Writer,
+    generated::TextOutcome, result::TestResult, run::untuned, statistics::majority_accuracy,
 };
 use pilotlight_data::{Split, Target, TaskData};
-use pilotlight_train::{Adapters, Combination, Tuned, evaluate, evaluate_ensemble, load_tuned};
+use pilotlight_train::{
+    Adapters, Combination, SplitName, Tuned, evaluate, evaluate_ensemble, load_tuned,
+};
 use pilotlight_tuners::TunerConfig;
 use serde_json::json;
 
@@ -88,6 +90,16 @@ impl SplitChoice {
     }
 }
 
+impl From<SplitChoice> for SplitName {
+    fn from(choice: SplitChoice) -> Self {
+        match choice {
+            SplitChoice::Train => Self::Train,
+            SplitChoice::Validation => Self::Validation,
+            SplitChoice::Test => Self::Test,
+        }
+    }
+}
+
 impl Eval {
     pub(crate) fn new(raw: &RawEval, device: Option<DeviceList>) -> Result<Self, Failure> {
         let given = raw.adapter.iter().map(|given| adapter_folder(given));
@@ -137,6 +149,9 @@ impl Eval {
                 )),
             );
         }
+        let batch_size = config.train.eval_batch_size;
+        let bootstrap = config.report.bootstrap();
+        let (mut written, mut forgetting) = (Vec::new(), None);
         let evaluation = match self.ensemble {
             Some(combination) => {
                 let mut adapters = Adapters::new(bare(&base));
@@ -144,7 +159,6 @@ impl Eval {
                     adapters.load(folder)?;
                 }
                 progress.stage(Stage::Test);
-                let batch_size = config.train.eval_batch_size;
                 evaluate_ensemble(
                     &adapters,
                     combination,
@@ -157,13 +171,28 @@ impl Eval {
             None => {
                 let tuned = self.tuned(&base, &data)?;
                 progress.stage(Stage::Test);
-                let batch_size = config.train.eval_batch_size;
-                evaluate(&tuned, &data, split, batch_size, &mut progress)?
+                let evaluation = evaluate(&tuned, &data, split, batch_size, &mut progress)?;
+                if let Some(writer) = Writer::new(&base, config, self.split.into())? {
+                    progress.stage(Stage::Generate);
+                    written = writer.write(&tuned, split, batch_size, &mut progress)?;
+                }
+                if !self.adapters.is_empty() {
+                    progress.stage(Stage::General);
+                    let texts = GeneralText::before(&base, config, origins, &mut progress)?;
+                    forgetting = match texts {
+                        Some(texts) => {
+                            texts.forgetting(&texts.after(&tuned, &mut progress)?, &bootstrap)
+                        }
+                        None => None,
+                    };
+                }
+                evaluation
             }
         };
         drop(progress);
 
-        let result = TestResult::new(&evaluation, &data, split, &config.report.bootstrap());
+        let texts = TextOutcome::all(&evaluation, split, written);
+        let result = TestResult::new(&evaluation, &texts, &data, split, &bootstrap);
         let majority = majority_accuracy(&classes(&data.train), &classes(split));
         let mut output = Output::open();
         if self.json {
@@ -175,6 +204,9 @@ impl Eval {
                 "accuracy": result.accuracy,
                 "macro_f1": result.macro_f1,
                 "mcc": result.mcc,
+                "perplexity": result.perplexity,
+                "generated": result.generated,
+                "forgetting": forgetting,
                 "majority_accuracy": majority,
             }))?;
         } else {
@@ -183,6 +215,9 @@ impl Eval {
                 self.split.name(),
                 results::test(&result)
             ))?;
+            if let Some(forgetting) = &forgetting {
+                output.line(&results::forgetting(forgetting))?;
+            }
             if let Some(majority) = majority {
                 output.line(&format!("always the most frequent class: {majority:.3}"))?;
             }

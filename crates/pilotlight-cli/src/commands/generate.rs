@@ -1,12 +1,11 @@
 //! `pilot generate`: a text goes on.
 
-use std::path::Path;
-
 use clap::Args;
+use pilotlight_compare::generated::end_tokens;
 use pilotlight_core::TokenRow;
 use pilotlight_data::Tokenizer;
 use pilotlight_transformer::{GenerateOptions, generate};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     console::{Console, Output},
@@ -95,7 +94,7 @@ impl Generate {
             temperature: raw.temperature,
             top_p: raw.top_p,
             seed: raw.seed,
-            eos: ends(loaded.folder.as_deref(), &loaded.tokenizer)?,
+            eos: end_tokens(loaded.folder.as_deref(), &loaded.tokenizer)?,
         };
         Ok(Self {
             loaded,
@@ -144,30 +143,6 @@ fn encode(tokenizer: &Tokenizer, text: &str) -> Result<Vec<u32>, Failure> {
         ids.pop();
     }
     Ok(ids)
-}
-
-/// The tokens that end a text, by the tokenizer and by generation_config.json.
-fn ends(folder: Option<&Path>, tokenizer: &Tokenizer) -> Result<Vec<u32>, Failure> {
-    let mut ends: Vec<u32> = tokenizer.eos().into_iter().collect();
-    let file = folder.map(|folder| folder.join("generation_config.json"));
-    if let Some(file) = file.filter(|file| file.exists()) {
-        let damaged = |error: &dyn std::fmt::Display| {
-            Failure::input(format!("{}: {error}", file.display()))
-                .hint("copy it again from the model's repository")
-        };
-        let text = fs_err::read(&file).map_err(|error| damaged(&error))?;
-        let config: Value = serde_json::from_slice(&text).map_err(|error| damaged(&error))?;
-        let ids = match &config["eos_token_id"] {
-            Value::Array(ids) => ids.clone(),
-            id => vec![id.clone()],
-        };
-        ends.extend(
-            ids.iter()
-                .filter_map(Value::as_u64)
-                .filter_map(|id| u32::try_from(id).ok()),
-        );
-    }
-    Ok(ends)
 }
 
 /// Tokens as a text that grows: what a later token may still change (parts of a character) is held back.

@@ -158,6 +158,7 @@ impl Train {
                     .map(|test| format!("{name}: {}", results::test(test))),
             );
         }
+        lines.extend(result.forgetting.as_ref().map(results::forgetting));
         lines.extend(
             result
                 .majority_accuracy

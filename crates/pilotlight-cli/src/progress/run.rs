@@ -157,6 +157,8 @@ impl RunObserver for RunProgress<'_> {
             Stage::Untuned => "testing the untuned model",
             Stage::Train => "training",
             Stage::Test => "testing",
+            Stage::Generate => "generating",
+            Stage::General => "reading general text",
             Stage::Save => "saving",
             Stage::Costs => "timing requests",
         };
@@ -165,7 +167,9 @@ impl RunObserver for RunProgress<'_> {
         self.bar.set_prefix(name);
         match stage {
             Stage::Load | Stage::Prepare | Stage::Save | Stage::Costs => self.draw("{prefix}"),
-            Stage::Untuned | Stage::Test => self.draw("{prefix} [{bar:24}] {pos} of {len}"),
+            Stage::Untuned | Stage::Test | Stage::Generate | Stage::General => {
+                self.draw("{prefix} [{bar:24}] {pos} of {len}");
+            }
             Stage::Train => self.draw("{prefix} [{bar:24}] {pos} of {len}  {msg}"),
         }
         self.bar.tick();

@@ -22,6 +22,13 @@ pub(super) fn anchor(settings: &mut Map<String, Value>, folder: &Path) {
                     anchor_key(table, key, |path| Some(absolute(path, folder)));
                 }
             }
+            "report" => {
+                if let Some(ValueKind::Table(general)) =
+                    table.get_mut("general").map(|general| &mut general.kind)
+                {
+                    anchor_key(general, "path", |path| Some(absolute(path, folder)));
+                }
+            }
             "tuner" => anchor_sources(table, folder),
             "methods" => {
                 for method in table.values_mut() {

@@ -54,6 +54,9 @@ fn fingerprint(config: &ExperimentConfig, result: &crate::RunResult) -> String {
         config.data.train = train.unwrap_or_default();
         (config.data.validation, config.data.test) = (validation, test);
     }
+    if let (Some(general), Some(forgetting)) = (&mut config.report.general, &result.forgetting) {
+        general.path = PathBuf::from(&forgetting.sha256);
+    }
     if !result.base_hash.before.is_empty() && config.base.init == crate::BaseInit::Pretrained {
         config.base.model = result.base_hash.before.clone();
     }

@@ -1,8 +1,8 @@
 //! A row for each run as comma-separated values, not rounded.
 
 use crate::{
-    delimited::to_csv, experiment::Axis, finished::FinishedRun, result::Latency,
-    statistics::Interval,
+    delimited::to_csv, experiment::Axis, finished::FinishedRun, forgetting::Forgetting,
+    generated::TextScores, result::Latency, statistics::Interval,
 };
 
 /// A column behind those of the axes: its title and its cells, empty where there is nothing to say.
@@ -62,6 +62,28 @@ const COLUMNS: &[Column] = &[
     ("whole_accuracy", |run| text(whole(run)?.value)),
     ("whole_accuracy_low", |run| text(whole(run)?.low)),
     ("whole_accuracy_high", |run| text(whole(run)?.high)),
+    ("perplexity", |run| text(run.result.test?.perplexity?.value)),
+    ("bleu", |run| text(generated(run)?.bleu.value)),
+    ("bleu_low", |run| text(generated(run)?.bleu.low)),
+    ("bleu_high", |run| text(generated(run)?.bleu.high)),
+    ("rouge_l", |run| text(generated(run)?.rouge_l.value)),
+    ("rouge_l_low", |run| text(generated(run)?.rouge_l.low)),
+    ("rouge_l_high", |run| text(generated(run)?.rouge_l.high)),
+    ("exact_match", |run| text(generated(run)?.exact_match.value)),
+    ("exact_match_low", |run| {
+        text(generated(run)?.exact_match.low)
+    }),
+    ("exact_match_high", |run| {
+        text(generated(run)?.exact_match.high)
+    }),
+    ("general_loss_before", |run| text(general(run)?.before)),
+    ("general_loss_after", |run| text(general(run)?.after)),
+    ("general_loss", |run| text(general(run)?.difference.value)),
+    ("general_loss_low", |run| text(general(run)?.difference.low)),
+    ("general_loss_high", |run| {
+        text(general(run)?.difference.high)
+    }),
+    ("general_tokens", |run| text(general(run)?.n_tokens)),
     ("majority_accuracy", |run| {
         text(run.result.majority_accuracy?)
     }),
@@ -75,6 +97,10 @@ const COLUMNS: &[Column] = &[
         text(run.result.seconds.checkpoints)
     }),
     ("test_seconds", |run| text(run.result.seconds.test)),
+    ("generation_seconds", |run| {
+        text(run.result.seconds.generation)
+    }),
+    ("general_seconds", |run| text(run.result.seconds.general)),
     ("cost_seconds", |run| text(run.result.seconds.costs)),
     ("total_seconds", |run| text(run.result.seconds.total)),
     ("base_sha256", |run| {
@@ -133,6 +159,14 @@ fn latency(run: &FinishedRun) -> Option<Latency> {
 
 fn whole(run: &FinishedRun) -> Option<Interval> {
     run.result.whole_test?.accuracy
+}
+
+fn generated(run: &FinishedRun) -> Option<TextScores> {
+    run.result.test?.generated
+}
+
+fn general(run: &FinishedRun) -> Option<&Forgetting> {
+    run.result.forgetting.as_ref()
 }
 
 /// A value of an axis as it is.

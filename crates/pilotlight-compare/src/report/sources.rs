@@ -33,6 +33,12 @@ impl Sources {
             }
             let model = (result.model.clone(), result.base_hash.before.clone());
             add(&mut sources.models, &model);
+            if let (Some(general), Some(forgetting)) =
+                (&planned.config.report.general, &result.forgetting)
+            {
+                let path = general.path.display().to_string();
+                add(&mut sources.files, &(path, forgetting.sha256.clone()));
+            }
             let Some(hash) = &result.data_hash else {
                 continue;
             };

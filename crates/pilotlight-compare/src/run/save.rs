@@ -65,6 +65,22 @@ fn save_task(folder: &RunFolder, task: &TaskConfig, labels: &[String]) -> Result
     Ok(())
 }
 
+/// Writes values as a file of JSON lines.
+pub(super) fn save_lines<T: serde::Serialize>(
+    folder: &RunFolder,
+    file: &str,
+    values: &[T],
+) -> Result<(), CompareError> {
+    let mut lines = Vec::new();
+    for value in values {
+        serde_json::to_writer(&mut lines, value)
+            .map_err(|error| CompareError::file(folder.path().join(file), error.into()))?;
+        lines.push(b'\n');
+    }
+    folder.write(file, &lines)?;
+    Ok(())
+}
+
 fn folder_bytes(folder: &Path) -> Result<u64, CompareError> {
     let read = || {
         let mut bytes = 0;

@@ -18,6 +18,10 @@ pub enum Stage {
     Train,
     /// The trained model is tested.
     Test,
+    /// It writes texts for the test examples.
+    Generate,
+    /// The model is tested on general text.
+    General,
     /// The result is written.
     Save,
     /// Requests are timed.

@@ -2,7 +2,7 @@
 
 use super::{Row, Standing, Table};
 use crate::{
-    numbers::{count, interval, percent},
+    numbers::{count, difference, interval, interval_to, percent},
     statistics::PairTest,
     text_table::{Column, TextTable},
 };
@@ -55,9 +55,34 @@ const COLUMNS: &[Column<Row>] = &[
         cell: |row| row.whole_accuracy.map(interval),
     },
     Column {
+        title: "BLEU",
+        is_number: true,
+        cell: |row| Some(interval_to(row.generated?.bleu, 1)),
+    },
+    Column {
+        title: "ROUGE-L",
+        is_number: true,
+        cell: |row| Some(interval(row.generated?.rouge_l)),
+    },
+    Column {
+        title: "exact match",
+        is_number: true,
+        cell: |row| Some(interval(row.generated?.exact_match)),
+    },
+    Column {
+        title: "perplexity",
+        is_number: true,
+        cell: |row| row.perplexity.map(|value| interval_to(value, 2)),
+    },
+    Column {
         title: "test loss",
         is_number: true,
         cell: |row| row.loss.map(|loss| format!("{loss:.4}")),
+    },
+    Column {
+        title: "general loss",
+        is_number: true,
+        cell: |row| row.general_loss.map(difference),
     },
 ];
 
@@ -77,6 +102,10 @@ impl Table {
                 "the mean over up to {n_seeds} seeds with the {share}% bootstrap interval over seeds and examples"
             ),
         };
+        let tested = match self.rows.iter().any(|row| row.accuracy.is_some()) {
+            true => "Test accuracy",
+            false => "Test scores",
+        };
         let examples = match self.n_examples.as_slice() {
             [] => None,
             [n_test] => Some(format!("{} examples", count(*n_test))),
@@ -87,11 +116,29 @@ impl Table {
             )),
         };
         let mut notes: Vec<String> = examples
-            .map(|examples| format!("Test accuracy on {examples}, {over}."))
+            .map(|examples| format!("{tested} on {examples}, {over}."))
             .into_iter()
             .collect();
+        notes.extend(self.note_on_general_text());
         notes.extend(self.note_on_pairs());
         notes
+    }
+
+    /// What the column of the general loss says.
+    fn note_on_general_text(&self) -> Option<String> {
+        let mut before: Vec<f64> = self
+            .rows
+            .iter()
+            .filter_map(|row| row.general_loss_before)
+            .collect();
+        before.sort_by(f64::total_cmp);
+        let of_base = match (before.first()?, before.last()?) {
+            (lowest, highest) if highest - lowest < 5e-4 => format!("{lowest:.3}"),
+            (lowest, highest) => format!("{lowest:.3} to {highest:.3}"),
+        };
+        Some(format!(
+            "General loss: what training adds to the base's loss per token on general text, which is {of_base} without."
+        ))
     }
 
     /// What a tie is.

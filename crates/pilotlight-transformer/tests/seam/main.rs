@@ -16,7 +16,9 @@ use pilotlight_core::{
     BatchPrefix, Embedded, Identity, Insertion, KeyValue, Projection, Site, Sublayer, TokenRow,
     Tuner,
 };
-use pilotlight_transformer::{GenerateOptions, LoadOptions, Model, generate, generate_all, load_folder};
+use pilotlight_transformer::{
+    GenerateOptions, LoadOptions, Model, generate, generate_all, load_folder,
+};
 
 fn model(case: &str, device: &Device) -> Model {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
