@@ -7,6 +7,7 @@ fn main() {
     for (name, file) in [
         ("embedded_model", "assets/model/model.safetensors"),
         ("embedded_sentences", "assets/sentences/train.jsonl"),
+        ("embedded_magazines", "assets/magazines/texts.jsonl"),
     ] {
         println!("cargo::rustc-check-cfg=cfg({name})");
         if Path::new(file).exists() {

@@ -11,35 +11,49 @@ use std::{collections::HashSet, path::Path};
 
 use serde::Serialize;
 
-use crate::{corpus::exclusion::Exclusion, data_sets, splits, workspace};
+use crate::{
+    corpus::{exclusion::Exclusion, sources::Source},
+    data_sets, splits, workspace,
+};
 
 /// One document in so many is held out for validation.
 const HELD_OUT: u128 = 50;
 
 /// A document as it stands in the corpus; no label ever does.
 #[derive(Serialize)]
-struct Document {
-    text: String,
+pub(crate) struct Document {
+    pub(crate) text: String,
 }
 
-/// Gathers the corpus, then trains the tokenizer on its training part.
-pub(crate) fn build(folder: &Path) -> anyhow::Result<()> {
+/// The documents of one source.
+struct Gathered {
+    source: &'static Source,
+    train: Vec<Document>,
+    held_out: Vec<Document>,
+    n_words: usize,
+    n_left_out: usize,
+}
+
+/// The documents of all sources, without what a model is judged on and without what occurs twice.
+fn gather() -> anyhow::Result<Vec<Gathered>> {
     let exclusion = exclusion()?;
-    let mut train = Vec::new();
-    let mut validation = Vec::new();
     let mut seen = HashSet::new();
-    let mut table = String::from(
-        "| source | licence | documents | words | left out |\n|---|---|---|---|---|\n",
-    );
+    let mut all = Vec::new();
     for source in sources::ALL {
-        let (mut n_documents, mut n_words, mut n_left_out) = (0, 0, 0);
+        let mut gathered = Gathered {
+            source,
+            train: Vec::new(),
+            held_out: Vec::new(),
+            n_words: 0,
+            n_left_out: 0,
+        };
         for pieces in (source.read)()? {
             let pieces: Vec<String> = pieces
                 .into_iter()
                 .filter(|piece| {
                     let kept = !exclusion.holds(piece)
                         && seen.insert(exclusion::normalised(piece).join(" "));
-                    n_left_out += usize::from(!kept);
+                    gathered.n_left_out += usize::from(!kept);
                     kept
                 })
                 .collect();
@@ -47,21 +61,50 @@ pub(crate) fn build(folder: &Path) -> anyhow::Result<()> {
                 continue;
             }
             let text = pieces.join("\n");
-            n_documents += 1;
-            n_words += text.split_whitespace().count();
+            gathered.n_words += text.split_whitespace().count();
             let part = if splits::hash(&text).is_multiple_of(HELD_OUT) {
-                &mut validation
+                &mut gathered.held_out
             } else {
-                &mut train
+                &mut gathered.train
             };
             part.push(Document { text });
         }
+        all.push(gathered);
+    }
+    Ok(all)
+}
+
+/// The documents of the Open American National Corpus that the embedded model has not read.
+pub(crate) fn held_out_magazines() -> anyhow::Result<Vec<Document>> {
+    let all = gather()?.into_iter();
+    let of_magazines = all.filter(|gathered| gathered.source.name == sources::MAGAZINES);
+    Ok(of_magazines
+        .flat_map(|gathered| gathered.held_out)
+        .collect())
+}
+
+/// Gathers the corpus, then trains the tokenizer on its training part.
+pub(crate) fn build(folder: &Path) -> anyhow::Result<()> {
+    let (mut train, mut validation) = (Vec::new(), Vec::new());
+    let mut table = String::from(
+        "| source | licence | documents | words | left out |\n|---|---|---|---|---|\n",
+    );
+    for gathered in gather()? {
+        let Gathered {
+            source,
+            n_words,
+            n_left_out,
+            ..
+        } = gathered;
+        let n_documents = gathered.train.len() + gathered.held_out.len();
         let row = format!(
             "| {} | {} | {n_documents} | {n_words} | {n_left_out} |\n",
             source.name, source.licence
         );
         print!("{row}");
         table.push_str(&row);
+        train.extend(gathered.train);
+        validation.extend(gathered.held_out);
     }
     workspace::write_json_lines(&folder.join("train.jsonl"), &train)?;
     workspace::write_json_lines(&folder.join("validation.jsonl"), &validation)?;

