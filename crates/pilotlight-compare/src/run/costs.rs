@@ -45,16 +45,13 @@ impl Run<'_> {
         }
         observer.stage(Stage::Costs);
         let start = Instant::now();
-        let operations = match operations_per_token(tuned, self.config, data)? {
-            Some(per_token) => Some(Operations {
-                per_token,
-                per_second: watch
-                    .tokens_per_second(&data.train)
-                    .map(|tokens| per_token * tokens),
-                peak_per_second: self.peak(devices),
-            }),
-            None => None,
-        };
+        let per_token = operations_per_token(tuned, self.config, data)?;
+        let tokens_per_second = watch.tokens_per_second(&data.train);
+        let operations = per_token.map(|per_token| Operations {
+            per_token,
+            per_second: tokens_per_second.map(|tokens| per_token * tokens),
+            peak_per_second: self.peak(devices),
+        });
         // A trial leaves no adapter.
         let request = match report.trial {
             true => None,
