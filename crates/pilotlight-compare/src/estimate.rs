@@ -73,6 +73,7 @@ impl<'a> Estimates<'a> {
         };
         let seconds = &result.seconds;
         let computing = seconds.training + seconds.validation + seconds.test;
+        let computing = computing + seconds.generation + seconds.general;
         let operations = operations(run, work, result.steps);
         if computing > 0.0 && operations > 0.0 {
             self.seen.push(Seen {
@@ -131,12 +132,14 @@ fn comparable(config: &ExperimentConfig) -> ExperimentConfig {
 /// What a run computes with so many steps.
 fn operations(run: &PlannedRun, work: &Work, n_steps: usize) -> f64 {
     let train = &run.config.train;
+    let test = work.test_operations + work.generation_operations;
     let test = match run.kind {
         RunKind::Trial => 0.0,
-        RunKind::Baseline | RunKind::Method => work.test_operations,
+        RunKind::Baseline => test,
+        RunKind::Method => test + work.general_operations,
         RunKind::Ensemble => {
             let members = run.config.ensemble.iter().flat_map(|it| &it.members);
-            work.test_operations * members.count() as f64
+            test * members.count() as f64
         }
     };
     if run.config.report.test_only {

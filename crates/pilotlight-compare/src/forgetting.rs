@@ -90,17 +90,16 @@ pub struct GeneralText {
 }
 
 impl GeneralText {
-    /// Reads the texts that `report.general` names, and tests the base alone on them; nothing where it does not stand,
-    /// or the base has no language-model head.
+    /// Reads the texts that `report.general` names; nothing where it does not stand, or the base has no language-model
+    /// head.
     ///
     /// # Errors
     ///
-    /// If the texts cannot be read, or the device fails.
-    pub fn before(
+    /// If the texts cannot be read.
+    pub(crate) fn read(
         base: &Base,
         config: &ExperimentConfig,
         origins: &Origins,
-        observer: &mut dyn Observer,
     ) -> Result<Option<Self>, CompareError> {
         let has_head = base.model.has_language_head();
         let Some(general) = config.report.general.as_ref().filter(|_| has_head) else {
@@ -125,15 +124,36 @@ impl GeneralText {
         let sha256 = hash(&source.train)?;
         let options = base.prepare_options(config.seed, config.tuner.reserve());
         let data = TaskData::prepare_from(&source, &data, &task, &base.tokenizer, &options)?;
-        let mut texts = Self {
+        Ok(Some(Self {
             data,
             batch_size: config.train.eval_batch_size,
             sha256,
             before: Vec::new(),
+        }))
+    }
+
+    /// Reads the texts that `report.general` names, and tests the base alone on them; nothing where there are none to read.
+    ///
+    /// # Errors
+    ///
+    /// If the texts cannot be read, or the device fails.
+    pub fn before(
+        base: &Base,
+        config: &ExperimentConfig,
+        origins: &Origins,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<Self>, CompareError> {
+        let Some(mut texts) = Self::read(base, config, origins)? else {
+            return Ok(None);
         };
         let alone = Tuned::new(base.model.clone(), AnyTuner::default(), None, None);
         texts.before = texts.tested(&alone, observer)?.likelihoods;
         Ok(Some(texts))
+    }
+
+    /// The texts.
+    pub(crate) fn data(&self) -> &TaskData {
+        &self.data
     }
 
     /// Tests a trained model on the texts.

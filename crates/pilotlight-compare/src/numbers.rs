@@ -1,5 +1,7 @@
 //! Numbers as people read them.
 
+use std::ops::RangeInclusive;
+
 use crate::statistics::Interval;
 
 /// A whole number with commas between thousands.
@@ -13,6 +15,14 @@ pub fn count(number: usize) -> String {
         text.push(digit);
     }
     text
+}
+
+/// A number, or the least and the largest of several.
+pub fn counts(numbers: &RangeInclusive<usize>) -> String {
+    match numbers.start() == numbers.end() {
+        true => count(*numbers.start()),
+        false => format!("{} to {}", count(*numbers.start()), count(*numbers.end())),
+    }
 }
 
 /// A number in short, to six digits.
@@ -118,6 +128,8 @@ mod tests {
     fn numbers_read_well() {
         assert_eq!(count(999), "999");
         assert_eq!(count(134_515_008), "134,515,008");
+        assert_eq!(counts(&(300..=300)), "300");
+        assert_eq!(counts(&(85..=1_300)), "85 to 1,300");
         assert_eq!(short(20_000.0), "20k");
         assert_eq!(short(0.1 + 0.2), "0.3");
         assert_eq!(short(3e-4), "3e-4");

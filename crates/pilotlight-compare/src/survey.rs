@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use pilotlight_core::{Identity, TokenRow};
-use pilotlight_data::{Head, Split};
+use pilotlight_data::{Example, Head, Split, TaskData, TaskKind};
 use pilotlight_tuners::TunerConfig;
 
 use crate::{
@@ -13,6 +13,7 @@ use crate::{
     baseline,
     error::CompareError,
     experiment::{AxisValues, BaseConfig, Comparison, ExperimentConfig, FewShot, ReportConfig},
+    forgetting::GeneralText,
     layers::Origins,
     run::tuned,
     shapes::{shapes, training_shapes},
@@ -44,6 +45,10 @@ pub struct Work {
     pub validation_operations: f64,
     /// Operations to test all examples.
     pub test_operations: f64,
+    /// Operations to write a text for each of the test examples, none of which ends early.
+    pub generation_operations: f64,
+    /// Operations to evaluate general text, before and after training.
+    pub general_operations: f64,
     /// Bytes of the model that is loaded.
     pub base_bytes: f64,
     /// Bytes of what training keeps beside it: gradients and moments of the trained parameters of the base.
@@ -63,6 +68,8 @@ fn subject(config: &ExperimentConfig) -> ExperimentConfig {
     subject.ensemble = None;
     subject.report = ReportConfig {
         whole_test: config.report.whole_test,
+        generate: config.report.generate,
+        general: config.report.general.clone(),
         ..ReportConfig::default()
     };
     subject
@@ -239,21 +246,45 @@ fn work(
         let sum: f64 = steps.iter().map(|row| value(*row)).sum();
         sum / steps.len().max(1) as f64
     };
-    let forward = |split: &Split| -> f64 {
-        let rows = shapes(split.examples.iter(), &data).map(|(_, row)| row);
+    let forward = |split: &Split, data: &TaskData| -> f64 {
+        let rows = shapes(split.examples.iter(), data).map(|(_, row)| row);
         rows.map(|row| arithmetic.forward(row)).sum()
     };
-    let test_operations = forward(&data.test);
+    let n_written = match &config.report.generate {
+        Some(generate) if config.task.kind == TaskKind::Completion => generate.max_tokens,
+        _ => 0,
+    };
+    let write = |example: &Example| {
+        let row = RowShape {
+            n_tokens: example.with_answer(&[]).ids.len() + n_written,
+            n_untouched: 0,
+            n_words: n_written,
+        };
+        arithmetic.forward(row)
+    };
+    let general = GeneralText::read(base, config, origins)?;
+    let general = general.map(|texts| 2.0 * forward(&texts.data().train, texts.data()));
+    let test_operations = forward(&data.test, &data);
     // The limited test set is one of its own.
     let n_test = data.test.examples.len().max(1);
     let limited = n_limited.map_or(0.0, |limit| limit.min(n_test) as f64 / n_test as f64);
+    // Texts are written for it alone.
+    let written = match n_limited {
+        Some(_) => limited,
+        None => 1.0,
+    };
     let bytes = config.base.dtype.bytes() as f64;
     Ok(Work {
         n_train: data.train.examples.len(),
         n_tokens: mean(&|row| row.n_tokens as f64),
         step_operations: mean(&|row| arithmetic.step(row)),
-        validation_operations: forward(&data.validation),
+        validation_operations: forward(&data.validation, &data),
         test_operations: test_operations * (1.0 + limited),
+        generation_operations: match n_written {
+            0 => 0.0,
+            _ => written * data.test.examples.iter().map(write).sum::<f64>(),
+        },
+        general_operations: general.unwrap_or_default(),
         base_bytes: bytes * model.n_parameters() as f64,
         trained_bytes: TRAINING_VALUES * bytes * arithmetic.n_trained(),
         // Examples of like length share a batch: the largest one is made of the longest.

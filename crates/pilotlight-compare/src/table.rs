@@ -2,17 +2,24 @@
 
 mod columns;
 mod costs;
+mod majority;
 mod pairs;
 mod scores;
 
+use std::ops::RangeInclusive;
+
 use serde::{Deserialize, Serialize};
 
-use self::pairs::{compared, stand};
+use self::{
+    majority::majorities,
+    pairs::{compared, stand},
+};
 use crate::{
     experiment::{AxisValues, ReportConfig},
     finished::{FinishedRun, Group},
     forgetting::differences,
     generated::{TextScores, perplexities, text_scores},
+    result::{RunResult, TestResult},
     statistics::{Comparison, Interval, mean, median, summarize},
 };
 
@@ -25,8 +32,8 @@ pub struct Table {
     pub comparisons: Vec<Comparison>,
     /// Share that intervals cover.
     pub confidence: f64,
-    /// Test examples; of the whole test set where that was asked for.
-    pub n_examples: Vec<usize>,
+    /// Test examples of a run, from the fewest to the most; then the same of the whole test set where that was asked for.
+    pub n_examples: Vec<RangeInclusive<usize>>,
 }
 
 /// A baseline or a method.
@@ -124,28 +131,22 @@ impl Table {
         let mut comparisons = compared(&groups, &report.bootstrap());
         stand(&mut rows, &comparisons);
 
-        let majority = runs.iter().find_map(|run| run.result.majority_accuracy);
-        if let Some(majority) = majority {
-            let row = Row {
-                label: "majority".into(),
-                name: "majority".into(),
-                accuracy: Some(Interval::exact(majority)),
-                ..Row::default()
-            };
-            rows.insert(0, row);
-            for comparison in &mut comparisons {
-                comparison.first += 1;
-                comparison.second += 1;
-            }
+        let majorities = majorities(runs);
+        for comparison in &mut comparisons {
+            comparison.first += majorities.len();
+            comparison.second += majorities.len();
         }
-        let n_test = runs.iter().find_map(|run| run.result.test);
-        let n_whole = runs.iter().find_map(|run| run.result.whole_test);
-        let tests = [n_test, n_whole].into_iter().flatten();
+        rows.splice(0..0, majorities);
+        let tests: [fn(&RunResult) -> Option<TestResult>; 2] = [|it| it.test, |it| it.whole_test];
+        let n_examples = tests.map(|test| {
+            let results = runs.iter().map(|run| &run.result);
+            range(results.filter_map(|result| Some(test(result)?.n_examples)))
+        });
         Self {
             rows,
             comparisons,
             confidence: report.confidence,
-            n_examples: tests.map(|test| test.n_examples).collect(),
+            n_examples: n_examples.into_iter().flatten().collect(),
         }
     }
 
@@ -161,6 +162,20 @@ impl Table {
             false => found.reversed(),
         })
     }
+}
+
+impl Row {
+    /// Whether figures show it. Of several rows of the majority, each of which is a bound for few others, they show none.
+    pub(crate) fn is_drawn(&self) -> bool {
+        !self.seeds.is_empty() || self.point.is_empty()
+    }
+}
+
+/// From the least to the largest of some numbers.
+fn range(numbers: impl Iterator<Item = usize>) -> Option<RangeInclusive<usize>> {
+    numbers
+        .map(|it| it..=it)
+        .reduce(|all, it| *all.start().min(it.start())..=*all.end().max(it.end()))
 }
 
 fn row(group: &Group<'_>, report: &ReportConfig) -> Row {

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use common::{Local, Workshop};
 use pilotlight_compare::{
-    CompareOptions, Experiment, InProcess, Layers, Report, RunOptions, RunResult, Unwatched,
-    claim::LIFETIME, compare, generated::TextOutcome, layers::Origins, run,
+    CompareOptions, Experiment, InProcess, Layers, Report, RunOptions, RunResult, Survey,
+    Unwatched, claim::LIFETIME, compare, generated::TextOutcome, layers::Origins, run,
 };
 
 /// A word decides what follows; the end of a text is learned too.
@@ -99,6 +99,26 @@ fn lines<T: serde::de::DeserializeOwned>(folder: &std::path::Path, file: &str) -
     let text = std::fs::read_to_string(folder.join(file)).expect("written");
     let lines = text.lines().map(serde_json::from_str);
     lines.collect::<Result<_, _>>().expect("JSON lines")
+}
+
+#[test]
+fn the_work_of_texts_is_known_before() {
+    let workshop = workshop();
+    let work = || {
+        let comparison = layers(&workshop, &format!("{COMPLETION}{FULL}")).comparison();
+        let comparison = comparison.expect("sound");
+        let survey = Survey::new(&comparison, &Local).expect("sound");
+        *survey
+            .work(comparison.methods["full"].first())
+            .expect("surveyed")
+    };
+    let usual = work();
+    // Twenty tokens and six texts, twice; sixteen tokens behind ten inputs.
+    assert!(usual.general_operations > 0.0 && usual.generation_operations > usual.test_operations);
+    workshop.write("general.jsonl", "{\"body\": \"the sea\"}\n");
+    let less = work();
+    assert!(less.general_operations < usual.general_operations / 6.0);
+    assert_eq!(less.generation_operations, usual.generation_operations);
 }
 
 #[test]

@@ -7,6 +7,8 @@ mod live;
 use std::{
     cell::RefCell,
     env,
+    ffi::OsString,
+    iter,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Duration,
@@ -131,7 +133,7 @@ impl Compare {
             dry_run: raw.dry_run,
             options: CompareOptions {
                 retry: raw.retry,
-                command: Some(typed(env::args())),
+                command: Some(typed(env::args_os())),
                 claim_lifetime: Duration::from_secs(raw.claim_seconds),
             },
             json: raw.json,
@@ -207,7 +209,8 @@ impl Methods {
             command
         };
         // The run that goes on and the comparison around it speak in turns.
-        let live = RefCell::new(Live::new(estimates, console));
+        let live = Live::new(estimates, self.options.claim_lifetime, console);
+        let live = RefCell::new(live);
         let mut launcher = ChildProcess {
             command,
             hear: |line: &str| live.borrow_mut().hear(line),
@@ -223,13 +226,11 @@ impl Methods {
 }
 
 /// The command as it was typed, to be typed again.
-fn typed(mut arguments: impl Iterator<Item = String>) -> String {
+fn typed(arguments: impl Iterator<Item = OsString>) -> String {
     // Where this program lies is nobody's business.
-    arguments.next();
-    let words = ["pilot".to_owned()]
-        .into_iter()
-        .chain(arguments.map(|word| shell(&word)));
-    words.collect::<Vec<_>>().join(" ")
+    let words = arguments.skip(1).map(|word| shell(&word.to_string_lossy()));
+    let words: Vec<String> = iter::once("pilot".into()).chain(words).collect();
+    words.join(" ")
 }
 
 /// The methods of these names alone; all, if there are none.
@@ -280,6 +281,8 @@ fn list(json: bool, console: &Console) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
     use super::typed;
 
     #[test]
@@ -293,7 +296,7 @@ mod tests {
             "it's",
         ];
         assert_eq!(
-            typed(arguments.map(str::to_owned).into_iter()),
+            typed(arguments.map(OsString::from).into_iter()),
             "pilot compare 'my file.toml' --set 'seeds=[1,2]' 'it'\\''s'"
         );
     }

@@ -66,7 +66,8 @@ pub(super) fn axes(report: &Report) -> Vec<Figure> {
 fn figure(report: &Report, axis: &Axis, measure: &Measure) -> Option<Figure> {
     let places = Places::of(axis);
     let is_along = |row: &&Row| row.point.contains_key(&axis.key);
-    let along: Vec<&Row> = report.table.rows.iter().filter(is_along).collect();
+    let rows = || report.table.rows.iter().filter(|row| row.is_drawn());
+    let along: Vec<&Row> = rows().filter(is_along).collect();
     let (mut lines, is_best) = lines(&along, axis, &places, measure);
     lines.retain(|line| line.points.len() > 1);
     if lines.is_empty() {
@@ -75,7 +76,7 @@ fn figure(report: &Report, axis: &Axis, measure: &Measure) -> Option<Figure> {
     for (look, line) in lines.iter_mut().enumerate() {
         line.look = look;
     }
-    let across = report.table.rows.iter().filter(|row| !is_along(row));
+    let across = rows().filter(|row| !is_along(row));
     let level = |row: &Row| {
         Some(Level {
             label: row.label.clone(),

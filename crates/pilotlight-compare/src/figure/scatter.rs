@@ -16,7 +16,7 @@ use super::{
     text::{Anchor, fitted, text_width},
 };
 use crate::{
-    numbers::{count, percent, seconds},
+    numbers::{counts, percent, seconds},
     report::Report,
     statistics::Interval,
     subject::point_text,
@@ -190,7 +190,9 @@ pub(super) fn scatter(report: &Report, cost: &Cost) -> Option<Figure> {
 /// The rows with an accuracy: those that cost something, and the others. Of settings of a method that train equally many
 /// parameters the best in validation is shown alone.
 fn reached<'a>(rows: &'a [Row], cost: &Cost) -> (Vec<Reached<'a>>, Vec<Reached<'a>>) {
-    let tested = rows.iter().filter(|row| row.accuracy.is_some());
+    let tested = rows
+        .iter()
+        .filter(|row| row.is_drawn() && row.accuracy.is_some());
     let shown = best_by(tested, |row| row, |row| (family(row), row.trained));
     let mut families: Vec<&str> = Vec::new();
     let mut reached = |row: &'a Row| {
@@ -276,8 +278,12 @@ fn subtitle(report: &Report, methods: &[Reached]) -> String {
     let seeds = methods.iter().map(|method| method.row.seeds.len());
     let mut parts: Vec<String> = seeds_text(seeds).into_iter().collect();
     if let Some(n_test) = table.n_examples.first() {
-        let noun = if *n_test == 1 { "example" } else { "examples" };
-        parts.push(format!("{} test {noun}", count(*n_test)));
+        let noun = if *n_test == (1..=1) {
+            "example"
+        } else {
+            "examples"
+        };
+        parts.push(format!("{} test {noun}", counts(n_test)));
     }
     if methods
         .iter()

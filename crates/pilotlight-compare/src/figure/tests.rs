@@ -27,7 +27,7 @@ fn report(rows: Vec<Row>) -> Report {
             rows,
             comparisons: Vec::new(),
             confidence: 0.95,
-            n_examples: vec![300],
+            n_examples: vec![300..=300],
         },
         details: Vec::new(),
         chosen: Vec::new(),

@@ -32,6 +32,8 @@ pub struct Comparison {
     pub test: PairTest,
     /// How likely a difference this large, or larger, would be if the methods were alike.
     pub p_value: f64,
+    /// Pairs on the same test examples, for which it is corrected.
+    pub n_pairs: usize,
     /// The same after Holm's correction for the number of pairs.
     pub corrected_p_value: f64,
     /// Whether the corrected test does not tell the methods apart: the difference is within noise.
@@ -120,6 +122,7 @@ pub fn compare_all(methods: &[&[SeedOutcomes]], bootstrap: &Bootstrap) -> Vec<Co
                 n_examples: pair.runs[0].0.values.len(),
                 test,
                 p_value,
+                n_pairs: pairs.len(),
                 corrected_p_value,
                 is_tie: corrected_p_value >= 1.0 - bootstrap.confidence,
             },

@@ -1,8 +1,8 @@
 //! What methods reach, as text.
 
-use super::{Row, Standing, Table};
+use super::{Row, Standing, Table, range};
 use crate::{
-    numbers::{count, difference, interval, interval_to, percent},
+    numbers::{count, counts, difference, interval, interval_to, percent},
     statistics::PairTest,
     text_table::{Column, TextTable},
 };
@@ -108,11 +108,11 @@ impl Table {
         };
         let examples = match self.n_examples.as_slice() {
             [] => None,
-            [n_test] => Some(format!("{} examples", count(*n_test))),
+            [n_test] => Some(format!("{} examples", counts(n_test))),
             [n_test, n_whole, ..] => Some(format!(
                 "{} examples drawn from the test set, and on all {}",
-                count(*n_test),
-                count(*n_whole)
+                counts(n_test),
+                counts(n_whole)
             )),
         };
         let mut notes: Vec<String> = examples
@@ -143,7 +143,6 @@ impl Table {
 
     /// What a tie is.
     fn note_on_pairs(&self) -> Option<String> {
-        let n_pairs = self.comparisons.len();
         let mut tests: Vec<&str> = self.comparisons.iter().map(|it| it.test.name()).collect();
         tests.sort();
         tests.dedup();
@@ -155,15 +154,17 @@ impl Table {
             true => " With one seed the tests speak of these trained models, not of the methods.",
             false => "",
         };
-        (n_pairs > 0).then(|| {
-            format!(
-                "A tie is a difference to the best that is within noise: {}, corrected for {n_pairs} {} (Holm), does not \
-                 tell the two apart at {:.2}.{caveat}",
-                tests.join(" or "),
-                if n_pairs == 1 { "pair" } else { "pairs" },
-                1.0 - self.confidence,
-            )
-        })
+        let n_pairs = range(self.comparisons.iter().map(|it| it.n_pairs))?;
+        let is_one_set = *n_pairs.end() == self.comparisons.len();
+        Some(format!(
+            "A tie is a difference to the best that is within noise: {}, corrected for {} {}{} (Holm), does not tell the two \
+             apart at {:.2}.{caveat}",
+            tests.join(" or "),
+            counts(&n_pairs),
+            if n_pairs == (1..=1) { "pair" } else { "pairs" },
+            if is_one_set { "" } else { " of a test set" },
+            1.0 - self.confidence,
+        ))
     }
 }
 
@@ -208,7 +209,7 @@ mod tests {
             ],
             comparisons: Vec::new(),
             confidence: 0.95,
-            n_examples: vec![1300],
+            n_examples: vec![1300..=1300],
         };
         let results = table.results();
         let titles: Vec<&str> = results.titles.iter().map(|(title, _)| *title).collect();

@@ -1,8 +1,12 @@
 //! How a comparison goes on: a table that is drawn over itself on a terminal, else a line for every run.
 
+use std::time::Duration;
+
 use indexmap::IndexMap;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use pilotlight_compare::{CompareEvent, Estimates, Outcome, Plan, PlannedRun, RunResult};
+use pilotlight_compare::{
+    CompareEvent, Estimates, Outcome, Plan, PlannedRun, RunResult, claim::holder,
+};
 
 use crate::{console::Console, progress::clock, results};
 
@@ -10,6 +14,8 @@ use crate::{console::Console, progress::clock, results};
 pub(super) struct Live<'a> {
     console: Console,
     estimates: Estimates<'a>,
+    /// How long the claim of another worker holds.
+    claim_lifetime: Duration,
     plan: Plan,
     /// Folders of the runs that have ended.
     ended: Vec<std::path::PathBuf>,
@@ -45,7 +51,11 @@ enum Reached {
 }
 
 impl<'a> Live<'a> {
-    pub(super) fn new(estimates: Estimates<'a>, console: &Console) -> Self {
+    pub(super) fn new(
+        estimates: Estimates<'a>,
+        claim_lifetime: Duration,
+        console: &Console,
+    ) -> Self {
         let target = match console.draws() {
             true => ProgressDrawTarget::stderr(),
             false => ProgressDrawTarget::hidden(),
@@ -58,6 +68,7 @@ impl<'a> Live<'a> {
         Self {
             console: *console,
             estimates,
+            claim_lifetime,
             plan: Plan::default(),
             ended: Vec::new(),
             rows: IndexMap::new(),
@@ -132,7 +143,7 @@ impl<'a> Live<'a> {
         self.left = match before {
             Some(Outcome::Finished(_)) => " (done before)".to_owned(),
             Some(Outcome::Failed) => " (failed before)".to_owned(),
-            None => self.left(),
+            None => self.left(run),
         };
         let left = &self.left;
         match self.console.draws() {
@@ -182,23 +193,40 @@ impl<'a> Live<'a> {
         });
     }
 
-    /// How long the runs that are to be done will take.
-    fn left(&self) -> String {
+    /// How long this run and those behind it will take, shared by the workers that carry out some of them now.
+    fn left(&self, current: &PlannedRun) -> String {
         let open = self.plan.runs.iter();
-        let open = open.filter(|run| !self.ended.contains(&run.folder));
-        let seconds: Vec<f64> = open
-            .chain(&self.plan.waiting)
-            .filter_map(|run| Some(self.estimates.of(run)?.seconds))
+        let open: Vec<&PlannedRun> = open
+            .filter(|run| !self.ended.contains(&run.folder))
             .collect();
-        match seconds.is_empty() {
-            true => String::new(),
-            false => format!(" (about {} left)", clock(seconds.iter().sum())),
-        }
+        let others = open.iter().filter(|run| run.folder != current.folder);
+        // Nothing depends on it: a folder that cannot be read is nobody's.
+        let is_held = |run: &&&PlannedRun| {
+            let holder = holder(&run.folder, self.claim_lifetime);
+            holder.is_ok_and(|holder| holder.is_some())
+        };
+        let n_workers = 1 + others.filter(is_held).count();
+        let all = open.into_iter().chain(&self.plan.waiting);
+        let seconds = all.filter_map(|run| Some(self.estimates.of(run)?.seconds));
+        in_brackets(&seconds.collect::<Vec<_>>(), n_workers)
     }
 
     /// A line that stays, above the table where there is one.
     fn line(&self, text: &str) {
         self.bars.suspend(|| self.console.note(text));
+    }
+}
+
+/// How long runs of these seconds will take.
+fn in_brackets(seconds: &[f64], n_workers: usize) -> String {
+    let Some(longest) = seconds.iter().copied().reduce(f64::max) else {
+        return String::new();
+    };
+    let shared = seconds.iter().sum::<f64>() / n_workers as f64;
+    let left = clock(shared.max(longest));
+    match n_workers {
+        1 => format!(" (about {left} left)"),
+        n_workers => format!(" (about {left} left with {n_workers} workers)"),
     }
 }
 
@@ -258,6 +286,17 @@ impl Reached {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn workers_share_the_time_that_is_left() {
+        assert_eq!(in_brackets(&[], 1), "");
+        assert_eq!(in_brackets(&[60.0, 30.0, 30.0], 1), " (about 2:00 left)");
+        let shared = in_brackets(&[60.0, 90.0, 90.0], 2);
+        assert_eq!(shared, " (about 2:00 left with 2 workers)");
+        // The last run is one worker's.
+        let last = in_brackets(&[60.0], 2);
+        assert_eq!(last, " (about 1:00 left with 2 workers)");
+    }
 
     #[test]
     fn the_best_run_is_told() {

@@ -43,6 +43,33 @@ fn named<'a>(figures: &'a [Figure], name: &str) -> &'a Figure {
 }
 
 #[test]
+fn several_majorities_are_not_drawn() {
+    let domains = ["imdb", "yelp"].map(Value::from);
+    let key = "data.where_test.domain";
+    let rows = domains.iter().flat_map(|domain| {
+        let at = [(key, domain.clone())];
+        let majority = Row {
+            seeds: Vec::new(),
+            ..row("majority", 0.4, &at)
+        };
+        let lora = Row {
+            trained: Some(192),
+            percent: Some(0.1),
+            ..row("LoRA", 0.7, &at)
+        };
+        [majority, lora]
+    });
+    let mut report = report(rows.collect());
+    report.about.axes = vec![axis(key, domains.to_vec())];
+    let figures = figures(&report);
+    for name in ["accuracy-parameters", "axis-data-where_test-domain"] {
+        let shown = Shown::of(named(&figures, name));
+        assert!(!shown.has("majority"), "{name}");
+        assert!(!shown.has("0 to"), "{name}");
+    }
+}
+
+#[test]
 fn a_setting_of_numbers_is_an_axis_of_them() {
     let lengths = [1, 5, 20, 50, 100];
     let values: Vec<Value> = lengths
