@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use pilotlight_core::{Identity, TokenRow};
-use pilotlight_data::{Example, Head, Split, TaskData, TaskKind};
+use pilotlight_data::{Head, Split, TaskData, TaskKind};
 use pilotlight_tuners::TunerConfig;
 
 use crate::{
@@ -250,40 +250,21 @@ fn work(
         let rows = shapes(split.examples.iter(), data).map(|(_, row)| row);
         rows.map(|row| arithmetic.forward(row)).sum()
     };
-    let n_written = match &config.report.generate {
-        Some(generate) if config.task.kind == TaskKind::Completion => generate.max_tokens,
-        _ => 0,
-    };
-    let write = |example: &Example| {
-        let row = RowShape {
-            n_tokens: example.with_answer(&[]).ids.len() + n_written,
-            n_untouched: 0,
-            n_words: n_written,
-        };
-        arithmetic.forward(row)
-    };
     let general = GeneralText::read(base, config, origins)?;
     let general = general.map(|texts| 2.0 * forward(&texts.data().train, texts.data()));
     let test_operations = forward(&data.test, &data);
-    // The limited test set is one of its own.
     let n_test = data.test.examples.len().max(1);
-    let limited = n_limited.map_or(0.0, |limit| limit.min(n_test) as f64 / n_test as f64);
-    // Texts are written for it alone.
-    let written = match n_limited {
-        Some(_) => limited,
-        None => 1.0,
-    };
+    let share = |limit: usize| limit.min(n_test) as f64 / n_test as f64;
     let bytes = config.base.dtype.bytes() as f64;
     Ok(Work {
         n_train: data.train.examples.len(),
         n_tokens: mean(&|row| row.n_tokens as f64),
         step_operations: mean(&|row| arithmetic.step(row)),
         validation_operations: forward(&data.validation, &data),
-        test_operations: test_operations * (1.0 + limited),
-        generation_operations: match n_written {
-            0 => 0.0,
-            _ => written * data.test.examples.iter().map(write).sum::<f64>(),
-        },
+        // The limited test set is one of its own, and texts are written for it alone.
+        test_operations: test_operations * (1.0 + n_limited.map_or(0.0, share)),
+        generation_operations: n_limited.map_or(1.0, share)
+            * writing(&arithmetic, config, &data.test),
         general_operations: general.unwrap_or_default(),
         base_bytes: bytes * model.n_parameters() as f64,
         trained_bytes: TRAINING_VALUES * bytes * arithmetic.n_trained(),
@@ -295,6 +276,20 @@ fn work(
                 .fold(0.0, f64::max),
         start_seconds,
     })
+}
+
+/// Operations to write a text behind each example of a split, where that is asked for.
+fn writing(arithmetic: &Arithmetic, config: &ExperimentConfig, split: &Split) -> f64 {
+    let is_completion = config.task.kind == TaskKind::Completion;
+    let Some(generate) = config.report.generate.filter(|_| is_completion) else {
+        return 0.0;
+    };
+    let rows = split.examples.iter().map(|example| RowShape {
+        n_tokens: example.input.ids.len() + generate.max_tokens,
+        n_untouched: 0,
+        n_words: generate.max_tokens,
+    });
+    rows.map(|row| arithmetic.forward(row)).sum()
 }
 
 /// What training keeps beside a parameter: its gradient and AdamW's two moments.

@@ -20,9 +20,9 @@ struct Known<'a> {
 /// several test sets. A row holds the mean over seeds.
 pub(super) fn majorities(runs: &[FinishedRun]) -> Vec<Row> {
     // Baselines are not run at all values of the axes.
-    let mut known = known(runs, |kind| kind != RunKind::Baseline);
+    let mut known = told(runs, |kind| kind != RunKind::Baseline);
     if known.is_empty() {
-        known = self::known(runs, |_| true);
+        known = told(runs, |_| true);
     }
     let mut axes: Vec<&str> = Vec::new();
     for axis in known.iter().flat_map(|it| it.point.keys()) {
@@ -64,16 +64,17 @@ pub(super) fn majorities(runs: &[FinishedRun]) -> Vec<Row> {
 
 const NAME: &str = "majority";
 
-fn known(runs: &[FinishedRun], is_asked: impl Fn(RunKind) -> bool) -> Vec<Known<'_>> {
+/// What runs of the kinds that are asked say.
+fn told(runs: &[FinishedRun], is_asked: impl Fn(RunKind) -> bool) -> Vec<Known<'_>> {
     let runs = runs.iter().filter(|run| is_asked(run.planned.kind));
-    let known = runs.map(|run| {
+    let told = runs.map(|run| {
         Some(Known {
             point: &run.planned.point,
             seed: run.planned.config.seed,
             accuracy: run.result.majority_accuracy?,
         })
     });
-    known.flatten().collect()
+    told.flatten().collect()
 }
 
 /// Whether the values of these axes and the seed say what the accuracy is.

@@ -94,6 +94,7 @@ fn all_pairs_are_compared_and_wins_within_noise_are_ties() {
         assert_eq!(comparison.is_tie, comparison.first > 0, "{comparison:?}");
         assert!(comparison.corrected_p_value >= comparison.p_value);
         assert_eq!((comparison.n_seeds, comparison.n_examples), (5, 100));
+        assert_eq!(comparison.n_pairs, 6);
     }
     // The smallest is corrected for all pairs.
     let smallest = found.iter().map(|it| it.p_value).fold(1.0, f64::min);
